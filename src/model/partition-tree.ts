@@ -1,0 +1,104 @@
+import type { Bound } from './bound.ts'
+import type { Instant } from './instant.ts'
+import type { Marker } from './marker.ts'
+import type { TableName } from './table-name.ts'
+
+/** How a partitioned table divides its rows; PostgreSQL's `PARTITION BY`. */
+export type PartitionType = 'range' | 'list' | 'hash'
+export const PartitionType = { RANGE: 'range', LIST: 'list', HASH: 'hash' } as const
+
+/** What the server said about itself in the same snapshot as the tree. */
+export interface ServerFacts {
+  /** `server_version_num`, for example 180004. */
+  readonly versionNum: number
+  /** The server's clock. It decides what is current and what has expired; the clock of this process never does. */
+  readonly now: Instant
+  readonly inRecovery: boolean
+  /** `<system identifier>/<database oid>`: a table restored elsewhere does not match. */
+  readonly database: string
+  readonly deadlockTimeoutMs: number
+}
+
+export interface KeyColumn {
+  /** The column's name, or undefined where the key is an expression. */
+  readonly name: string | undefined
+  readonly expression: string | undefined
+  /** As `format_type` prints it: `timestamp with time zone`. */
+  readonly type: string
+}
+
+export interface UniqueKey {
+  readonly name: string
+  readonly columns: readonly string[]
+}
+
+export interface ForeignKey {
+  readonly name: string
+  /** The table at the other end. */
+  readonly table: TableName
+}
+
+/** The partitioned table itself. */
+export interface ParentTable {
+  readonly oid: string
+  readonly name: TableName
+  readonly method: PartitionType
+  readonly key: readonly KeyColumn[]
+  readonly columns: readonly string[]
+  readonly uniqueKeys: readonly UniqueKey[]
+  /** Foreign keys of other tables that refer to this one. */
+  readonly referencedBy: readonly ForeignKey[]
+  /** Its own foreign keys. */
+  readonly foreignKeys: readonly ForeignKey[]
+  readonly owner: string
+}
+
+export type RelationKind = 'table' | 'partitioned' | 'foreign' | 'other'
+
+/** What every table that the tool looks at has. */
+export interface RelationFacts {
+  readonly oid: string
+  readonly name: TableName
+  readonly kind: RelationKind
+  readonly owner: string
+  /** Planner estimate of the rows; undefined while the table was never analyzed. */
+  readonly rowEstimate: number | undefined
+  /** Heap size in bytes as of the last vacuum or analyze, leaves added up. An estimate that takes no lock. */
+  readonly sizeBytes: number
+  /** The whole COMMENT, marker included. */
+  readonly comment: string | undefined
+}
+
+/** An attached partition, direct child of the parent. */
+export interface Partition extends RelationFacts {
+  /** As `pg_get_expr(relpartbound, 0)` prints it under TimeZone UTC and DateStyle ISO. */
+  readonly boundText: string
+  /** Undefined where the text could not be read; such a partition is reported and never touched. */
+  readonly bound: Bound | undefined
+  /** A concurrent detach was begun and not finished: its rows are invisible through the parent. */
+  readonly detachPending: boolean
+  /** An orphan marker on an attached partition: a detach was begun and died before the detach itself. */
+  readonly marker: Marker | undefined
+}
+
+/** A table that is not attached anywhere and whose marker names this parent. */
+export interface DetachedTable extends RelationFacts {
+  readonly marker: Marker
+  /** Foreign keys of other tables that refer to this one; it cannot be dropped while there are any. */
+  readonly referencedBy: readonly ForeignKey[]
+  /** Its own foreign keys; they are removed before the drop. */
+  readonly foreignKeys: readonly ForeignKey[]
+}
+
+/** Everything the catalog says about one partitioned table, read in one snapshot. */
+export interface PartitionTree {
+  readonly server: ServerFacts
+  readonly parent: ParentTable
+  readonly partitions: readonly Partition[]
+  readonly detached: readonly DetachedTable[]
+}
+
+/** The DEFAULT partition, where there is one. */
+export function defaultPartition(tree: PartitionTree): Partition | undefined {
+  return tree.partitions.find((partition) => partition.bound?.kind === 'default')
+}
