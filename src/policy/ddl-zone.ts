@@ -1,0 +1,17 @@
+/**
+ * Says in a sentence why a calendar and a DDL session that were both chosen do not go together; undefined where they do.
+ *
+ * Null goes with every calendar: the session's TimeZone is then left as it is.
+ */
+export function zoneDisagreement(timeZone: string, ddlTimezone: string | null): string | undefined {
+  if (ddlTimezone === null || canonical(timeZone) === canonical(ddlTimezone)) return undefined
+  return (
+    `Periods begin in the zone ${JSON.stringify(timeZone)} here, and ddlTimezone is ${JSON.stringify(ddlTimezone)}. ` +
+    `Set ddlTimezone to ${JSON.stringify(timeZone)}, or to null where tables have different zones.`
+  )
+}
+
+/** One spelling for a zone and its other names: `Etc/UTC` is `UTC`. */
+function canonical(timeZone: string): string {
+  return new Intl.DateTimeFormat('en', { timeZone }).resolvedOptions().timeZone
+}
