@@ -1,0 +1,151 @@
+import { describeBound } from '../model/bound.ts'
+import type { TableName } from '../model/table-name.ts'
+import { formatTableName } from '../model/table-name.ts'
+import { attachOperation, createOperation } from './build-operation.ts'
+import { whyRowsCannotMove } from './default-rows.ts'
+import type { Evidence } from './evidence.ts'
+import type { Finding } from './finding.ts'
+import { finding } from './finding.ts'
+import type { Operation } from './operation.ts'
+import type { DetachedDecision } from './orphans.ts'
+import { attaching } from './orphans.ts'
+import { coverage } from './placement.ts'
+import type { PlanInput, Survey } from './survey.ts'
+import type { Slot } from './timeline.ts'
+import { slotName } from './timeline.ts'
+
+export interface MissingPeriod {
+  readonly name: TableName
+  readonly slot: Slot
+  readonly reason: 'create-ahead' | 'explicit'
+}
+
+/** The wanted periods that nothing covers, and findings for those that are covered in part. */
+export function missingPeriods(
+  { calculator, tree }: PlanInput,
+  survey: Survey,
+  decisions: readonly DetachedDecision[],
+): { readonly missing: readonly MissingPeriod[]; readonly findings: readonly Finding[] } {
+  const missing: MissingPeriod[] = []
+  const findings: Finding[] = []
+  const returning = attaching(decisions)
+  for (const { slot, reason } of survey.wanted) {
+    const { covered, by } = coverage(survey.spans, slot)
+    const back = returning.filter(({ span }) => span.from < slot.to && span.to > slot.from)
+    const { schema, name: table } = tree.parent.name
+    if (covered === 'all' || back.some(({ span }) => span.from <= slot.from && span.to >= slot.to)) continue
+    if (covered === 'none' && back.length === 0) {
+      const name = { schema, name: slotName({ calculator, keyType: survey.keyType, table, slot }) }
+      missing.push({ name, slot, reason })
+      continue
+    }
+    const others = [
+      ...by.map(({ name, bound }) => `${formatTableName(name)} ${bound ? describeBound(bound) : ''}`),
+      ...back.map(({ table }) => `${formatTableName(table.name)} (detached, to be attached again)`),
+    ]
+    findings.push(
+      finding('range-overlap', {
+        message: `The period ${slot.range.from} to ${slot.range.to} is partly covered by ${others.join(', ')}, so its partition cannot be created.`,
+        next: 'Create partitions for the parts that are not covered by hand, or move the bounds so that they meet the calendar.',
+      }),
+    )
+  }
+  return { missing, findings }
+}
+
+/** Which partitions are made or attached again, and why others cannot be. */
+export function decideCreation(
+  input: PlanInput,
+  {
+    survey,
+    evidence,
+    decisions,
+  }: { survey: Survey; evidence: Evidence; decisions: readonly DetachedDecision[] },
+): { readonly operations: readonly Operation[]; readonly findings: readonly Finding[] } {
+  const { missing, findings: overlapping } = missingPeriods(input, survey, decisions)
+  const findings: Finding[] = [...overlapping]
+  const placed: Placed[] = []
+  for (const period of missing) {
+    const { name, slot, reason } = period
+    const hindrance = nameTaken(input, name, { evidence, decisions })
+    if (hindrance) {
+      findings.push(hindrance)
+      continue
+    }
+    const rowsInDefault = evidence.rowsInDefault.get(slot.range.from) ?? 0
+    const about = { range: slot.range, rowsInDefault }
+    const obstacle = whyRowsCannotMove(input, about)
+    if (obstacle) findings.push(obstacle)
+    else {
+      const operation = createOperation(input, {
+        ...about,
+        partition: name,
+        reason: createReason(input, reason),
+      })
+      placed.push({ from: slot.from, to: slot.to, operation })
+    }
+  }
+  for (const { table, span } of attaching(decisions)) {
+    const about = { range: span.range, rowsInDefault: evidence.rowsInDefault.get(span.range.from) ?? 0 }
+    const obstacle = whyRowsCannotMove(input, about)
+    if (obstacle) findings.push(obstacle)
+    else {
+      const operation = attachOperation(input, { ...about, table, reason: attachReason })
+      placed.push({ from: span.from, to: span.to, operation })
+    }
+  }
+  return { operations: mostUrgentFirst(placed, survey), findings }
+}
+
+interface Placed {
+  readonly from: bigint
+  readonly to: bigint
+  readonly operation: Operation
+}
+
+/**
+ * From now on into the future, and only then what lies in the past: a failure ends a run, and a detached table that
+ * cannot be attached again must not keep tomorrow's partition from being made.
+ */
+function mostUrgentFirst(placed: readonly Placed[], { current }: Survey): readonly Operation[] {
+  const isPast = ({ to }: Placed): boolean => to <= current.from
+  return [...placed]
+    .sort((a, b) => Number(isPast(a)) - Number(isPast(b)) || (a.from < b.from ? -1 : 1))
+    .map(({ operation }) => operation)
+}
+
+const attachReason: Operation['reason'] = {
+  code: 'wanted-again',
+  text: 'detached earlier, and its period is wanted again',
+}
+
+function createReason({ config }: PlanInput, code: MissingPeriod['reason']): Operation['reason'] {
+  if (code === 'explicit') return { code, text: 'asked for' }
+  const count = config.lifecycle.creation.count
+  return {
+    code,
+    text: `${count} ${count === 1 ? 'partition is' : 'partitions are'} wanted from the current one on`,
+  }
+}
+
+function nameTaken(
+  { tree }: PlanInput,
+  name: TableName,
+  { evidence, decisions }: { evidence: Evidence; decisions: readonly DetachedDecision[] },
+): Finding | undefined {
+  const taken = evidence.takenNames.get(formatTableName(name))
+  if (!taken) return undefined
+  const decision = decisions.find(({ table }) => table.oid === taken.oid)
+  if (decision?.kind === 'drop' && decision.reason.code === 'half-built') return undefined
+  const ofOurs = tree.partitions.some(({ oid }) => oid === taken.oid)
+  const parent = formatTableName(tree.parent.name)
+  return finding('name-taken', {
+    relation: name,
+    message: `${formatTableName(name)} cannot be created: the name belongs to ${taken.what}${ofOurs ? ' of the same table, with other bounds' : ''}.`,
+    next: decision
+      ? 'It was detached here and stays for the reason given with it; rename it, and the next run creates the partition.'
+      : taken.what === 'a table that is not attached'
+        ? `Rename it, attach it by hand, or mark it with adoptPartition if it was a partition of ${parent} and may be dropped.`
+        : 'Rename what has the name, and the next run creates the partition.',
+  })
+}

@@ -1,0 +1,124 @@
+import type { TableName } from '../model/table-name.ts'
+
+/** Something about the world that is not as wanted. A finding is data in the plan; it is never thrown. */
+export interface Finding {
+  readonly code: FindingCode
+  readonly severity: FindingSeverity
+  /** The partition or table that it is about; undefined for the parent. */
+  readonly relation?: TableName
+  /** What is so and why it matters. */
+  readonly message: string
+  /** What a person can do about it. */
+  readonly next: string
+}
+
+/** `error`: nothing is planned for the table. `warning`: a person is needed. `info`: good to know. */
+export type FindingSeverity = 'error' | 'warning' | 'info'
+
+export type FindingCode =
+  | 'method-mismatch'
+  | 'key-mismatch'
+  | 'key-type-unsupported'
+  | 'unique-key-lacks-partition-key'
+  | 'detach-pending'
+  | 'detach-pending-unmarked'
+  | 'bound-unreadable'
+  | 'open-ended-partition'
+  | 'off-calendar-partition'
+  | 'range-overlap'
+  | 'name-taken'
+  | 'rows-in-default'
+  | 'rows-in-default-referenced'
+  | 'rows-astray-in-default'
+  | 'default-not-movable'
+  | 'marker-not-trusted'
+  | 'marker-damaged'
+  | 'orphan-referenced'
+  | 'orphan-wanted'
+  | 'orphan-kept'
+  | 'orphan-age-unknown'
+  | 'orphan-range-unknown'
+  | 'concurrent-detach-impossible'
+  | 'partition-kind-unsupported'
+  | 'half-built-with-rows'
+
+/** Every finding there is, with its severity and what it means; the reference page is made from it. */
+export const findingCatalog: Readonly<Record<FindingCode, readonly [FindingSeverity, string]>> = {
+  'method-mismatch': ['error', 'The table is partitioned by LIST or HASH, the configuration says RANGE.'],
+  'key-mismatch': ['error', 'The partition key is not the one configured column.'],
+  'key-type-unsupported': ['error', 'The partition key is not a timestamptz, timestamp or date.'],
+  'unique-key-lacks-partition-key': ['error', 'A primary or unique key does not contain the partition key.'],
+  'detach-pending': [
+    'info',
+    'A detach was begun and not finished; it is finished first, the rest is planned after it.',
+  ],
+  'detach-pending-unmarked': [
+    'warning',
+    'A detach that this tool did not begin is pending; it is finished, the table stays unmanaged.',
+  ],
+  'bound-unreadable': [
+    'warning',
+    'The bound of a partition could not be read, so the partition is never touched.',
+  ],
+  'open-ended-partition': [
+    'info',
+    'A partition is open to MINVALUE, MAXVALUE or infinity, so it is never retired.',
+  ],
+  'off-calendar-partition': [
+    'info',
+    'A partition does not lie inside one period of the calendar, so it is not managed.',
+  ],
+  'range-overlap': [
+    'warning',
+    'A period cannot be created because an existing partition covers a part of it.',
+  ],
+  'name-taken': ['warning', 'A period cannot be created because another relation has its name.'],
+  'rows-in-default': ['warning', 'DEFAULT holds more rows of a period than one short transaction may move.'],
+  'rows-in-default-referenced': [
+    'warning',
+    'DEFAULT holds rows of a period, and other tables refer to this table, so they cannot be moved.',
+  ],
+  'rows-astray-in-default': [
+    'warning',
+    'DEFAULT holds rows from before the current period or without a key, which no run ever moves or expires.',
+  ],
+  'default-not-movable': [
+    'warning',
+    'DEFAULT is a foreign table, so whether it holds rows of a period cannot be checked under a lock.',
+  ],
+  'marker-not-trusted': [
+    'warning',
+    'A detached table carries a marker of another table or database (a restored copy), so it is never dropped.',
+  ],
+  'marker-damaged': ['warning', 'A marker cannot be read, so its table is never dropped.'],
+  'orphan-referenced': ['warning', 'Other tables refer to a detached table, so it is not dropped.'],
+  'orphan-wanted': ['warning', 'The period of a detached table is wanted again and it cannot be attached.'],
+  'orphan-kept': ['info', 'A detached table is kept: its grace period runs, or tables are never dropped.'],
+  'orphan-age-unknown': [
+    'warning',
+    'When a table was detached is not known, so its grace period cannot have ended.',
+  ],
+  'orphan-range-unknown': [
+    'warning',
+    'Which period a detached table held is not known, so it is neither attached again nor dropped.',
+  ],
+  'concurrent-detach-impossible': [
+    'warning',
+    "Partitions expired, detachMode is 'concurrent', and beside a DEFAULT PostgreSQL cannot do that.",
+  ],
+  'partition-kind-unsupported': [
+    'warning',
+    'A partition is a foreign or partitioned table, which this version does not retire.',
+  ],
+  'half-built-with-rows': [
+    'warning',
+    'A table that was built and never attached holds rows, so it is neither attached nor dropped.',
+  ],
+}
+
+export function finding(
+  code: FindingCode,
+  about: { readonly relation?: TableName; readonly message: string; readonly next: string },
+): Finding {
+  return { code, severity: findingCatalog[code][0], ...about }
+}

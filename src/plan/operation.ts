@@ -1,0 +1,142 @@
+import type { TableName } from '../model/table-name.ts'
+import type { DetachMode } from '../policy/options.ts'
+
+/**
+ * One step of a plan: a decision, not SQL. The statements are a pure function of the operation and of server facts,
+ * used by `plan --sql` and by `apply` alike.
+ */
+export type Operation =
+  | CreateOperation
+  | AttachOperation
+  | FinalizeOperation
+  | DetachOperation
+  | DropOperation
+  | UnmarkOperation
+
+export type OperationKind = Operation['kind']
+
+/** A known cost or risk of an operation. */
+export type Hazard =
+  | 'access-exclusive-lock'
+  | 'full-scan'
+  | 'deletes-data'
+  | 'hides-data'
+  | 'rewrites-rows'
+  | 'not-transactional'
+
+export type ReasonCode =
+  | 'create-ahead'
+  | 'explicit'
+  | 'wanted-again'
+  | 'detach-pending'
+  | 'retention-expired'
+  | 'follows-detach'
+  | 'grace-elapsed'
+  | 'half-built'
+  | 'marker-left-behind'
+
+export interface Reason {
+  readonly code: ReasonCode
+  /** A sentence with the figures that led to the decision. */
+  readonly text: string
+}
+
+/** A lock that the operation takes, by relation and PostgreSQL's name of the mode. */
+export interface LockUse {
+  readonly relation: TableName
+  readonly mode: LockMode
+}
+
+export type LockMode = 'ACCESS SHARE' | 'SHARE UPDATE EXCLUSIVE' | 'SHARE ROW EXCLUSIVE' | 'ACCESS EXCLUSIVE'
+
+/** The range of a partition in the two literals of its bound, as they go into the DDL. */
+export interface RangeText {
+  readonly from: string
+  readonly to: string
+}
+
+interface OperationBase {
+  /** Unique within the plan: `create app.events__2026_01`. */
+  readonly id: string
+  readonly parent: TableName
+  readonly partition: TableName
+  readonly reason: Reason
+  readonly hazards: readonly Hazard[]
+  readonly locks: readonly LockUse[]
+  readonly sizeBytes?: number
+  readonly rowEstimate?: number
+}
+
+/** Builds a standalone table like the parent and attaches it last. */
+export interface CreateOperation extends OperationBase {
+  readonly kind: 'create'
+  readonly range: RangeText
+  readonly key: string
+  /** Rows of the range found in DEFAULT while planning; they are counted again, under lock, and moved. */
+  readonly rowsInDefault: number
+  readonly maxRowsFromDefault: number
+  /** The same parent, and the same DEFAULT or none. */
+  readonly guard: ParentGuard
+}
+
+/** Attaches a detached table again; its marker goes in the same transaction. */
+export interface AttachOperation extends OperationBase {
+  readonly kind: 'attach'
+  readonly range: RangeText
+  readonly key: string
+  readonly rowsInDefault: number
+  readonly maxRowsFromDefault: number
+  readonly guard: ParentGuard & { readonly oid: string; readonly comment: string | null }
+}
+
+/** Finishes a concurrent detach that was cut short. */
+export interface FinalizeOperation extends OperationBase {
+  readonly kind: 'finalize'
+  readonly guard: PartitionGuard
+}
+
+export interface DetachOperation extends OperationBase {
+  readonly kind: 'detach'
+  /** Decided by the planner, so that the printed lock is the real one. */
+  readonly mode: Exclude<DetachMode, 'auto'>
+  readonly range: RangeText
+  readonly guard: PartitionGuard
+}
+
+/** Drops a table that we detached, or an empty one that we built and never attached. */
+export interface DropOperation extends OperationBase {
+  readonly kind: 'drop'
+  readonly range?: RangeText
+  readonly guard: {
+    readonly parentOid: string
+    readonly oid: string
+    /** The comment as planned; null for a table that is detached by an earlier operation of the same plan. */
+    readonly comment: string | null
+    /** `orphan`: we detached it. `building`: we made it, never attached it, and it must still be empty. */
+    readonly marker: 'orphan' | 'building'
+  }
+}
+
+/** Removes an orphan marker from a partition that is attached and stays so. */
+export interface UnmarkOperation extends OperationBase {
+  readonly kind: 'unmark'
+  readonly guard: PartitionGuard & { readonly comment: string }
+}
+
+export interface ParentGuard {
+  readonly parentOid: string
+  readonly defaultOid: string | null
+  readonly default?: TableName
+}
+
+export interface PartitionGuard {
+  readonly parentOid: string
+  readonly oid: string
+  readonly boundText: string
+  readonly defaultOid: string | null
+}
+
+/** Whether the operation takes rows out of reach; only these need the explicit word in `apply`. */
+export function isDestructive(operation: Operation): boolean {
+  return operation.kind === 'detach' || (operation.kind === 'drop' && operation.guard.marker === 'orphan')
+}

@@ -1,0 +1,69 @@
+import { parseBound } from '../model/bound-text.ts'
+import { keyCodec } from '../model/key-codec.ts'
+import type { DetachedTable } from '../model/partition-tree.ts'
+import type { RangeText } from './operation.ts'
+import { beginning } from './placement.ts'
+import type { PlanInput, Survey } from './survey.ts'
+import type { Slot } from './timeline.ts'
+import { nextSlot, slotName } from './timeline.ts'
+
+/** Which rows a detached table held. */
+export interface Span {
+  readonly from: bigint
+  readonly to: bigint
+  readonly range: RangeText
+}
+
+/** Whether a period is kept by retention, or to be there for another reason. */
+export function isWanted(span: Span, survey: Survey): boolean {
+  if (survey.retentionHorizon === undefined || span.to > survey.retentionHorizon) return true
+  return survey.wanted.some(({ slot }) => span.from < slot.to && span.to > slot.from)
+}
+
+/** The range from the marker; where it has none (another tool's), only an exactly generated name of a kept period counts. */
+export function rangeOfOrphan(
+  { marker, name }: DetachedTable,
+  about: {
+    readonly input: PlanInput
+    readonly survey: Survey
+    readonly names: ReadonlyMap<string, Span>
+  },
+): Span | undefined {
+  if (marker.kind !== 'orphan') return undefined
+  if (marker.facts === undefined) {
+    return name.schema === about.input.tree.parent.name.schema ? about.names.get(name.name) : undefined
+  }
+  const bound = marker.facts.bound === undefined ? undefined : parseBound(marker.facts.bound)
+  if (bound?.kind !== 'range' || bound.from.length !== 1) return undefined
+  const [fromEdge] = bound.from
+  const [toEdge] = bound.to
+  if (fromEdge?.kind !== 'value' || toEdge?.kind !== 'value') return undefined
+  const codec = keyCodec(about.survey.keyType)
+  const from = codec.decode(fromEdge.text)
+  const to = codec.decode(toEdge.text)
+  if (typeof from !== 'bigint' || typeof to !== 'bigint') return undefined
+  return { from, to, range: { from: codec.encode(from), to: codec.encode(to) } }
+}
+
+/** The generated names of all kept and wanted periods; empty where no detached table has to be known by its name. */
+export function keptNames(
+  { calculator, tree }: PlanInput,
+  { keyType, timeline, retentionHorizon, current, wanted }: Survey,
+): ReadonlyMap<string, Span> {
+  const names = new Map<string, Span>()
+  if (!tree.detached.some(({ marker }) => marker.kind === 'orphan' && marker.facts === undefined))
+    return names
+  const remember = (slot: Slot): void => {
+    names.set(slotName({ calculator, keyType, table: tree.parent.name.name, slot }), slot)
+  }
+  for (const { slot } of wanted) remember(slot)
+  if (retentionHorizon === undefined || retentionHorizon === beginning) return names
+  for (
+    let slot = timeline.slotAt(retentionHorizon);
+    slot.from < current.from;
+    slot = nextSlot(timeline, slot)
+  ) {
+    remember(slot)
+  }
+  return names
+}

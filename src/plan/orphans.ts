@@ -1,0 +1,213 @@
+import { formatDuration } from '../model/duration.ts'
+import { Instant } from '../model/instant.ts'
+import { whyNotTrusted } from '../model/marker.ts'
+import type { DetachedTable, Partition } from '../model/partition-tree.ts'
+import { formatTableName } from '../model/table-name.ts'
+import type { Evidence } from './evidence.ts'
+import type { Finding, FindingCode } from './finding.ts'
+import { finding } from './finding.ts'
+import type { RangeText, Reason } from './operation.ts'
+import type { Span } from './orphan-range.ts'
+import { isWanted, keptNames, rangeOfOrphan } from './orphan-range.ts'
+import { coverage } from './placement.ts'
+import type { PlanInput, Survey } from './survey.ts'
+
+/** What is to become of a table that carries our marker and is attached nowhere. */
+export type DetachedDecision = AttachDecision | DropDecision | KeepDecision
+
+export interface AttachDecision {
+  readonly kind: 'attach'
+  readonly table: DetachedTable
+  readonly span: Span
+}
+
+export interface DropDecision {
+  readonly kind: 'drop'
+  readonly table: DetachedTable
+  readonly reason: Reason
+  readonly range?: RangeText
+}
+
+export interface KeepDecision {
+  readonly kind: 'keep'
+  readonly table: DetachedTable
+  readonly finding: Finding
+}
+
+/**
+ * Decides about every detached table that is marked for this parent.
+ *
+ * A table is dropped only when 1. its marker is ours, readable, and names this very table, parent and database,
+ * 2. its period is not wanted (again), 3. nothing refers to it, 4. its grace period is known to be over. Where one of
+ * them is not certain, the table stays and a finding says why.
+ */
+export function decideDetached(
+  input: PlanInput,
+  survey: Survey,
+  evidence: Evidence,
+): readonly DetachedDecision[] {
+  const names = keptNames(input, survey)
+  const claimed: AttachDecision[] = []
+  return input.tree.detached.map((table) => {
+    const decision = decide(table, { input, survey, evidence, names })
+    if (decision.kind !== 'attach') return decision
+    const { span } = decision
+    const rival = claimed.find((other) => span.from < other.span.to && span.to > other.span.from)
+    if (!rival) {
+      claimed.push(decision)
+      return decision
+    }
+    return keep(table, 'orphan-wanted', {
+      message: `The period ${span.range.from} to ${span.range.to} of ${formatTableName(table.name)} is wanted again, and ${formatTableName(rival.table.name)}, detached as well, is attached there.`,
+      next: `Move the rows of ${formatTableName(table.name)} through the parent, then drop it.`,
+    })
+  })
+}
+
+export function attaching(decisions: readonly DetachedDecision[]): readonly AttachDecision[] {
+  return decisions.filter((decision) => decision.kind === 'attach')
+}
+
+interface Context {
+  readonly input: PlanInput
+  readonly survey: Survey
+  readonly evidence: Evidence
+  readonly names: ReadonlyMap<string, Span>
+}
+
+function decide(table: DetachedTable, context: Context): DetachedDecision {
+  const { input, survey } = context
+  const { marker } = table
+  const name = formatTableName(table.name)
+  if (marker.kind === 'damaged') {
+    return keep(table, 'marker-damaged', {
+      message: `The marker of ${name} ${marker.reason}, so it is never dropped.`,
+      next: `Look at the comment of ${name}; when the table may go, mark it again with adoptPartition.`,
+    })
+  }
+  const { server, parent } = input.tree
+  const distrust = whyNotTrusted(marker, { oid: table.oid, database: server.database, parentOid: parent.oid })
+  if (distrust !== undefined) {
+    return keep(table, 'marker-not-trusted', {
+      message: `${name} carries a marker of ${formatTableName(parent.name)}, but the marker ${distrust}.`,
+      next: `If it is a copy, drop it or clear its comment by hand; to have it managed here, mark it with adoptPartition.`,
+    })
+  }
+  if (marker.kind === 'building') return decideHalfBuilt(table, context)
+
+  const span = rangeOfOrphan(table, context)
+  if (span)
+    return isWanted(span, survey) ? decideWanted(table, span, context) : decideDrop(table, span, context)
+  if (marker.facts?.bound !== undefined) {
+    return keep(table, 'orphan-range-unknown', {
+      message: `The marker of ${name} says that it held ${marker.facts.bound}, which is no range of the key as it is now, so it is not known whether its period is wanted.`,
+      next: `When the table may go, mark it again with adoptPartition or drop it by hand.`,
+    })
+  }
+  if (marker.facts === undefined && survey.retentionHorizon === undefined) {
+    return keep(table, 'orphan-range-unknown', {
+      message: `${name} was detached by another tool and its range is not known; nothing is configured to expire, so it is kept.`,
+      next: 'Set retentionCount to have it dropped, or attach it by hand.',
+    })
+  }
+  return decideDrop(table, undefined, context)
+}
+
+function decideHalfBuilt(table: DetachedTable, { evidence, input }: Context): DetachedDecision {
+  const name = formatTableName(table.name)
+  if (evidence.empty.has(table.oid)) {
+    return {
+      kind: 'drop',
+      table,
+      reason: { code: 'half-built', text: 'built by a run that ended before it attached it; it is empty' },
+    }
+  }
+  return keep(table, 'half-built-with-rows', {
+    message: `${name} was built by a run that ended before it attached it, and it is not known to be empty.`,
+    next: `Move its rows through ${formatTableName(input.tree.parent.name)} and drop it, or attach it by hand.`,
+  })
+}
+
+function decideWanted(table: DetachedTable, span: Span, { input, survey }: Context): DetachedDecision {
+  const name = formatTableName(table.name)
+  const period = `The period ${span.range.from} to ${span.range.to} of ${name} is wanted again`
+  if (input.config.lifecycle.drop.kind === 'never') {
+    return keep(table, 'orphan-wanted', {
+      message: `${period}, and detached tables are left alone (dropAfter is 'never').`,
+      next: `Attach it by hand, or rename it out of the way so that an empty partition can be made.`,
+    })
+  }
+  const { covered, by } = coverage(survey.spans, span)
+  if (covered !== 'none') {
+    return keep(table, 'orphan-wanted', {
+      message: `${period}, and ${namesOf(by)} attached there.`,
+      next: `Move the rows of ${name} through the parent, then drop it.`,
+    })
+  }
+  if (table.kind !== 'table') {
+    return keep(table, 'partition-kind-unsupported', {
+      message: `${name} is wanted again and is a ${table.kind} table, which this version does not attach.`,
+      next: 'Attach it by hand.',
+    })
+  }
+  return { kind: 'attach', table, span }
+}
+
+function namesOf(partitions: readonly Partition[]): string {
+  return `${partitions.map(({ name }) => formatTableName(name)).join(', ')} ${partitions.length === 1 ? 'is' : 'are'}`
+}
+
+function decideDrop(table: DetachedTable, span: Span | undefined, { input }: Context): DetachedDecision {
+  const { drop } = input.config.lifecycle
+  const name = formatTableName(table.name)
+  if (drop.kind === 'never') {
+    return keep(table, 'orphan-kept', {
+      message: `${name} is detached and is kept: dropAfter is 'never'.`,
+      next: 'Nothing, or drop it by hand when it is no longer needed.',
+    })
+  }
+  if (table.kind !== 'table') {
+    return keep(table, 'partition-kind-unsupported', {
+      message: `${name} is detached and is a ${table.kind} table, which this version does not drop.`,
+      next: 'Drop it by hand.',
+    })
+  }
+  const [referring] = table.referencedBy
+  if (referring) {
+    return keep(table, 'orphan-referenced', {
+      message: `${name} is detached, and the foreign key ${referring.name} of ${formatTableName(referring.table)} refers to it.`,
+      next: `Remove that foreign key; the next run drops ${name}.`,
+    })
+  }
+  const dropping = { kind: 'drop', table, ...(span && { range: span.range }) } as const
+  if (drop.graceMicros === 0n) {
+    return { ...dropping, reason: { code: 'grace-elapsed', text: 'detached, and no grace period is set' } }
+  }
+  const grace = formatDuration(drop.graceMicros)
+  const { marker } = table
+  const detachedAt =
+    marker.kind === 'orphan' && marker.detachedAt !== undefined ? Instant.from(marker.detachedAt) : undefined
+  if (detachedAt === undefined) {
+    return keep(table, 'orphan-age-unknown', {
+      message: `${name} does not say when it was detached, so its grace period of ${grace} cannot be shown to be over.`,
+      next: `Mark it again with adoptPartition; the grace period then starts anew.`,
+    })
+  }
+  const now = (input.now ?? input.tree.server.now).epochMicroseconds
+  if (now - detachedAt.epochMicroseconds < drop.graceMicros) {
+    return keep(table, 'orphan-kept', {
+      message: `${name} was detached at ${detachedAt.toString()} and is kept until ${detachedAt.add(drop.graceMicros).toString()}.`,
+      next: 'Nothing; it is dropped by the first run after that.',
+    })
+  }
+  const text = `detached at ${detachedAt.toString()}, the grace period of ${grace} is over`
+  return { ...dropping, reason: { code: 'grace-elapsed', text } }
+}
+
+function keep(
+  table: DetachedTable,
+  code: FindingCode,
+  about: { message: string; next: string },
+): DetachedDecision {
+  return { kind: 'keep', table, finding: finding(code, { relation: table.name, ...about }) }
+}

@@ -1,0 +1,129 @@
+import { formatTableName } from '../model/table-name.ts'
+import { basisOf } from './basis.ts'
+import { dropOperation, finalizeOperation } from './build-operation.ts'
+import { decideCreation, missingPeriods } from './creation.ts'
+import { defaultRowsNeeded, rowsAstray } from './default-rows.ts'
+import type { Evidence, EvidenceRequest } from './evidence.ts'
+import { noEvidence } from './evidence.ts'
+import type { Finding } from './finding.ts'
+import { finding } from './finding.ts'
+import { configFingerprint } from './fingerprint.ts'
+import type { Operation } from './operation.ts'
+import type { DropDecision } from './orphans.ts'
+import { attaching, decideDetached } from './orphans.ts'
+import type { MaintenancePlan } from './plan.ts'
+import { decideRetention } from './retention.ts'
+import type { PlanInput, Survey } from './survey.ts'
+import { surveyTree } from './survey.ts'
+
+/**
+ * Decides what is to be done to one table.
+ *
+ * Pure: the same configuration, tree, evidence and clock give the same plan, byte for byte. Where the table is not
+ * what the configuration says, the plan has findings and no operations.
+ */
+export function planTable(input: PlanInput, evidence: Evidence): MaintenancePlan {
+  const { config, tree } = input
+  const result = surveyTree(input)
+  const decided =
+    'findings' in result
+      ? { operations: [], findings: result.findings }
+      : decide(input, result.survey, evidence)
+  return {
+    version: 1,
+    table: config.table,
+    plannedAt: (input.now ?? tree.server.now).toString(),
+    configFingerprint: configFingerprint(config, input.calculator),
+    basis: basisOf(tree),
+    ...decided,
+  }
+}
+
+/** Says what the planner has to know beyond the catalog before it can decide. */
+export function evidenceNeeded(input: PlanInput): EvidenceRequest {
+  const result = surveyTree(input)
+  if ('findings' in result) return { names: [], maybeEmpty: [] }
+  const { survey } = result
+  const decisions = decideDetached(input, survey, noEvidence)
+  const creations = missingPeriods(input, survey, decisions).missing
+  const ranges = [
+    ...creations.map(({ slot }) => slot.range),
+    ...attaching(decisions).map(({ span }) => span.range),
+  ]
+  return {
+    names: creations.map(({ name }) => name),
+    ...defaultRowsNeeded(input, survey, ranges),
+    maybeEmpty: input.tree.detached
+      .filter(({ marker }) => marker.kind === 'building')
+      .map(({ oid, name }) => ({ oid, name })),
+  }
+}
+
+interface Decided {
+  readonly operations: readonly Operation[]
+  readonly findings: readonly Finding[]
+}
+
+function decide(input: PlanInput, survey: Survey, evidence: Evidence): Decided {
+  const decisions = decideDetached(input, survey, evidence)
+  const creation = decideCreation(input, { survey, evidence, decisions })
+  const retention = decideRetention(input, survey)
+  const pending = finishPending(input)
+  const drops = decisions.filter((decision) => decision.kind === 'drop')
+  const halfBuilt = drops.filter(({ reason }) => reason.code === 'half-built')
+  const orphans = drops.filter(({ reason }) => reason.code !== 'half-built')
+  // What makes room for rows comes first: a run that is cut short has created before it retires.
+  const room = [...halfBuilt.map((drop) => dropDetached(input, drop)), ...creation.operations]
+  const retired = [
+    ...retention.unmark,
+    ...retention.detach,
+    ...orphans.map((drop) => dropDetached(input, drop)),
+    ...retention.drop,
+  ]
+  return {
+    operations: pending.operations.length > 0 ? [...pending.operations, ...room] : [...room, ...retired],
+    findings: [
+      ...pending.findings,
+      ...creation.findings,
+      ...rowsAstray(input, survey, { evidence, attached: attaching(decisions) }),
+      ...decisions.flatMap((decision) => (decision.kind === 'keep' ? [decision.finding] : [])),
+      ...retention.findings,
+    ],
+  }
+}
+
+function dropDetached(input: PlanInput, { table, reason, range }: DropDecision): Operation {
+  return dropOperation(input, {
+    table,
+    foreignKeys: table.foreignKeys,
+    comment: table.comment ?? null,
+    marker: reason.code === 'half-built' ? 'building' : 'orphan',
+    reason,
+    ...(range && { range }),
+  })
+}
+
+/**
+ * While a detach is pending PostgreSQL allows no other, so it is finished before all else and what is to be retired
+ * is planned after it. Creating goes on: finishing can wait for hours behind an old transaction, rows cannot.
+ */
+function finishPending(input: PlanInput): Decided {
+  const pending = input.tree.partitions.filter(({ detachPending }) => detachPending)
+  return {
+    operations: pending.map((partition) => finalizeOperation(input, partition)),
+    findings: pending.map((partition) => {
+      const name = formatTableName(partition.name)
+      return partition.marker
+        ? finding('detach-pending', {
+            relation: partition.name,
+            message: `The detach of ${name} was begun and not finished; its rows are invisible through the parent.`,
+            next: 'Nothing: it is finished first, and the rest is planned after it.',
+          })
+        : finding('detach-pending-unmarked', {
+            relation: partition.name,
+            message: `A detach of ${name} is pending that this tool did not begin; its rows are invisible through the parent.`,
+            next: `It is finished, and ${name} is then an ordinary table. To have it managed, mark it with adoptPartition.`,
+          })
+    }),
+  }
+}

@@ -1,0 +1,138 @@
+import type { BoundEdge } from '../model/bound.ts'
+import type { Partition } from '../model/partition-tree.ts'
+import { defaultPartition } from '../model/partition-tree.ts'
+import { formatTableName } from '../model/table-name.ts'
+import type { BuildContext } from './build-operation.ts'
+import { detachOperation, dropOperation, unmarkOperation } from './build-operation.ts'
+import type { Finding, FindingCode } from './finding.ts'
+import { finding } from './finding.ts'
+import type { Operation, RangeText } from './operation.ts'
+import type { PlacedPartition } from './placement.ts'
+import type { PlanInput, Survey } from './survey.ts'
+
+export interface RetentionDecision {
+  readonly unmark: readonly Operation[]
+  readonly detach: readonly Operation[]
+  readonly drop: readonly Operation[]
+  readonly findings: readonly Finding[]
+}
+
+interface Expired {
+  readonly from: bigint
+  readonly partition: Partition
+  readonly range: RangeText
+}
+
+/** Which attached partitions have expired; only those that lie inside a period of the calendar can. */
+export function decideRetention(input: PlanInput, survey: Survey): RetentionDecision {
+  const { config, tree } = input
+  const unmark: Operation[] = []
+  const expired: Expired[] = []
+  const findings: Finding[] = [...reportUnmanaged(survey)]
+  for (const { partition, placement } of survey.placed) {
+    const past =
+      placement.kind === 'aligned' &&
+      survey.retentionHorizon !== undefined &&
+      placement.to <= survey.retentionHorizon
+    if (!past) {
+      // COMMENT ON TABLE does not take a foreign table, and the tool detaches none.
+      if (partition.marker && partition.kind !== 'foreign') unmark.push(unmarkOperation(input, partition))
+      continue
+    }
+    if (partition.kind !== 'table') {
+      findings.push(
+        finding('partition-kind-unsupported', {
+          relation: partition.name,
+          message: `${formatTableName(partition.name)} has expired and is a ${partition.kind} table, which this version does not retire.`,
+          next: 'Detach it by hand.',
+        }),
+      )
+      continue
+    }
+    expired.push({ from: placement.from, partition, range: rangeOf(partition) })
+  }
+  expired.sort((a, b) => (a.from < b.from ? -1 : 1))
+  const { retention, drop, detach } = config.lifecycle
+  const fallback = defaultPartition(tree)
+  if (detach === 'concurrent' && fallback && expired.length > 0) {
+    findings.push(notConcurrently(expired, formatTableName(fallback.name)))
+    return { unmark, detach: [], drop: [], findings }
+  }
+  const kept = retention.kind === 'newest' ? retention.count : 0
+  const context: BuildContext = { config, tree }
+  const dropsAtOnce = drop.kind === 'after' && drop.graceMicros === 0n
+  return {
+    unmark,
+    detach: expired.map(({ partition, range }) =>
+      detachOperation(context, {
+        partition,
+        range,
+        reason: {
+          code: 'retention-expired',
+          text: `${kept} ${kept === 1 ? 'partition is' : 'partitions are'} kept, the current one included, and this one is older`,
+        },
+      }),
+    ),
+    drop: dropsAtOnce
+      ? expired.map(({ partition, range }) =>
+          dropOperation(context, {
+            table: partition,
+            foreignKeys: tree.parent.foreignKeys,
+            comment: null,
+            marker: 'orphan',
+            range,
+            reason: { code: 'follows-detach', text: 'detached by this plan, and no grace period is set' },
+          }),
+        )
+      : [],
+    findings,
+  }
+}
+
+/** `concurrent` is a promise that readers and writers go on; it is not broken quietly. */
+function notConcurrently(expired: readonly Expired[], fallback: string): Finding {
+  const [first] = expired
+  const names = expired.slice(0, 3).map(({ partition }) => formatTableName(partition.name))
+  const rest = expired.length > names.length ? ` and ${expired.length - names.length} more` : ''
+  return finding('concurrent-detach-impossible', {
+    ...(expired.length === 1 && first && { relation: first.partition.name }),
+    message: `${names.join(', ')}${rest} expired and cannot be detached: detachMode is 'concurrent', and PostgreSQL detaches nothing concurrently beside the DEFAULT partition ${fallback}.`,
+    next: "Set detachMode to 'auto' to have it done under a short ACCESS EXCLUSIVE lock, or remove the DEFAULT partition.",
+  })
+}
+
+function rangeOf({ bound }: Partition): RangeText {
+  return bound?.kind === 'range'
+    ? { from: edgeText(bound.from[0]), to: edgeText(bound.to[0]) }
+    : { from: '', to: '' }
+}
+
+function edgeText(edge: BoundEdge | undefined): string {
+  return edge?.kind === 'value' ? edge.text : ''
+}
+
+const unmanaged: readonly (readonly [PlacedPartition['placement']['kind'], FindingCode, string])[] = [
+  ['off-calendar', 'off-calendar-partition', 'does not lie inside one period of the calendar'],
+  ['open-ended', 'open-ended-partition', 'is open to MINVALUE, MAXVALUE or infinity'],
+  ['unreadable', 'bound-unreadable', 'has a bound that cannot be read'],
+]
+
+/** One finding per kind, not one per partition: a change of calendar makes thousands of them at once. */
+function reportUnmanaged(survey: Survey): readonly Finding[] {
+  return unmanaged.flatMap(([kind, code, what]) => {
+    const found = survey.placed.filter(({ placement }) => placement.kind === kind)
+    const [first] = found
+    if (!first) return []
+    const shown = found
+      .slice(0, 3)
+      .map(({ partition }) => `${formatTableName(partition.name)} (${partition.boundText})`)
+    const rest = found.length > shown.length ? ` and ${found.length - shown.length} more` : ''
+    return [
+      finding(code, {
+        ...(found.length === 1 && { relation: first.partition.name }),
+        message: `${shown.join(', ')}${rest} ${what}, so ${found.length === 1 ? 'it is' : 'they are'} never retired.`,
+        next: 'Nothing, if that is meant; detach by hand what should go.',
+      }),
+    ]
+  })
+}

@@ -1,0 +1,138 @@
+import {
+  PartitionAlreadyExistsError,
+  PartitionAttachedError,
+  PartitionDetachInProgressError,
+  PartitionError,
+  PartitionNotFoundError,
+  PartitionReferencedError,
+  PlanStaleError,
+  RowsInDefaultError,
+  ConnectionFailedError,
+  ServerUnsupportedError,
+  StatementFailedError,
+  UnmanagedPartitionDropError,
+} from '../errors.ts'
+import { formatTableName } from '../model/table-name.ts'
+import type { Operation } from '../plan/operation.ts'
+import type { DdlLimits } from '../sql/settings.ts'
+import type { Refusal } from '../sql/statement.ts'
+import { describeError, isConnectionFailure, sqlStateOf, sqlStates } from './sql-state.ts'
+import { StepRefused } from './step-runner.ts'
+
+type Subject = Pick<Operation, 'parent' | 'partition'> & { readonly kind: Operation['kind'] | 'adopt' }
+
+/** Turns what went wrong in an operation into an error whose message is a sentence with a next step. */
+export function explainFailure(error: unknown, subject: Subject, limits: DdlLimits): unknown {
+  const what = `${formatTableName(subject.parent)}: cannot ${subject.kind} ${formatTableName(subject.partition)}`
+  if (error instanceof StepRefused) return refusalError(error.refusal, what)
+  if (error instanceof PartitionError) return error
+  if (isConnectionFailure(error)) {
+    return new ConnectionFailedError(
+      `${what}: the connection to the server was lost (${describeError(error)}). The next run sees what was done and goes on from there.`,
+      { cause: error },
+    )
+  }
+  const state = sqlStateOf(error)
+  return state === undefined ? error : statementError({ error, state, what, subject, limits })
+}
+
+/** Whether an explained failure is an answer of the server or of a guard, in a session that goes on. */
+export function isFromServer(error: unknown): boolean {
+  return (
+    error instanceof PartitionError &&
+    !['aborted', 'lock-lost', 'connection-failed', 'server-unsupported'].includes(error.code)
+  )
+}
+
+function refusalError({ code, message }: Refusal, what: string): PartitionError {
+  const text = `${what}: ${message}. Nothing was changed; plan again.`
+  switch (code) {
+    case 'unmanaged':
+      return new UnmanagedPartitionDropError(
+        `${what}: ${message}. Nothing was dropped; mark the table with adoptPartition if it may go.`,
+      )
+    case 'attached':
+      return new PartitionAttachedError(text)
+    case 'not-found':
+      return new PartitionNotFoundError(text)
+    case 'pending':
+      return new PartitionDetachInProgressError(text)
+    case 'rows-in-default':
+      return new RowsInDefaultError(
+        `${what}: ${message}. Nothing was changed; raise maxRowsFromDefault if writers may wait longer, or move the rows by hand.`,
+      )
+    case 'referenced':
+      return new PartitionReferencedError(
+        `${what}: ${message}. Nothing was changed; drop that foreign key, let the next run move the rows, then add it again as NOT VALID and validate it.`,
+      )
+    case 'stale':
+    case 'raced':
+      return new PlanStaleError(text)
+  }
+}
+
+function statementError(about: {
+  error: unknown
+  state: string
+  what: string
+  subject: Subject
+  limits: DdlLimits
+}): PartitionError {
+  const { error, state, what, subject, limits } = about
+  const cause = { cause: error, sqlState: state }
+  const said = describeError(error)
+  switch (state) {
+    case sqlStates.lockNotAvailable:
+      return new StatementFailedError(
+        `${what}: a lock was not free within ${limits.lockTimeoutMs} ms, so it gave way. Nothing was changed; the next run tries again.`,
+        { ...cause, code: 'lock-timeout' },
+      )
+    case sqlStates.deadlockDetected:
+      return new StatementFailedError(
+        `${what}: the server ended it to resolve a deadlock. Nothing was changed; the next run tries again.`,
+        { ...cause, code: 'lock-timeout' },
+      )
+    case sqlStates.queryCanceled:
+      return new StatementFailedError(
+        `${what}: a statement was cancelled, by its limit of ${limits.statementTimeoutMs} ms or by somebody. The next run tries again.`,
+        { ...cause, code: 'statement-timeout' },
+      )
+    case sqlStates.insufficientPrivilege:
+      return new StatementFailedError(
+        `${what}: ${said}. The role needs to own ${formatTableName(subject.parent)} (or be a member of its owner) and CREATE on its schema. Nothing was changed.`,
+        { ...cause, code: 'access-denied' },
+      )
+    case sqlStates.readOnlySqlTransaction:
+      return new ServerUnsupportedError(
+        `${what}: the server or the session only reads. Connect to the primary, with default_transaction_read_only off. Nothing was changed.`,
+        cause,
+      )
+    case sqlStates.foreignKeyViolation:
+    case sqlStates.dependentObjectsStillExist:
+      return new PartitionReferencedError(
+        `${what}: ${said}${detailOf(error)}. Nothing was changed; remove what refers to it, then run again.`,
+        cause,
+      )
+    case sqlStates.duplicateTable:
+    case sqlStates.uniqueViolation:
+      return new PartitionAlreadyExistsError(
+        `${what}: ${said}${detailOf(error)}. Nothing was changed; rename what has the name, or plan again.`,
+        cause,
+      )
+    // A table that is gone, a range that another partition has, a DEFAULT or a pending detach that was not there.
+    case sqlStates.undefinedTable:
+    case sqlStates.invalidObjectDefinition:
+    case sqlStates.objectNotInPrerequisiteState:
+      return new PlanStaleError(`${what}: ${said}${detailOf(error)}. Nothing was changed; plan again.`, cause)
+    default:
+      return new StatementFailedError(`${what}: ${said}${detailOf(error)} (SQLSTATE ${state}).`, {
+        ...cause,
+        code: 'statement-failed',
+      })
+  }
+}
+
+function detailOf(error: unknown): string {
+  const detail = typeof error === 'object' && error !== null && 'detail' in error ? error.detail : undefined
+  return typeof detail === 'string' && detail !== '' ? ` (${detail.replace(/\.$/, '')})` : ''
+}

@@ -1,0 +1,242 @@
+import {
+  ConnectionFailedError,
+  InvalidPartitionConfigError,
+  LockAcquisitionError,
+  LockLostError,
+  PartitionError,
+} from '../../errors.ts'
+import type { TableName } from '../../model/table-name.ts'
+import { formatTableName } from '../../model/table-name.ts'
+import {
+  advisoryLockHolder,
+  advisoryLockKey,
+  advisoryUnlock,
+  idleSessionTimeoutBack,
+  isAdvisoryLockHeldHere,
+  keepIdleSession,
+  tryAdvisoryLock,
+} from '../../sql/advisory-lock.ts'
+import type { Sql } from '../../sql/sql.ts'
+import { toText } from '../../sql/sql.ts'
+import type { DatabaseClient, DatabaseConnection, QueryResult } from '../client.ts'
+import type { ClientSource } from '../clients/to-client.ts'
+import { toClient } from '../clients/to-client.ts'
+import type { LockLease, LockManager } from '../lock.ts'
+import type { Logger } from '../logger.ts'
+import { silentLogger } from '../logger.ts'
+import { giveBack, openConnection } from '../open-connection.ts'
+import { throwIfAborted } from '../run-aborted.ts'
+import { describeError, isConnectionFailure, sqlStateOf } from '../sql-state.ts'
+import { within } from '../within.ts'
+import { acquireInProcess, isLockedInProcess } from './in-process.ts'
+import { checkLockPrefix } from './lock-prefix.ts'
+
+export interface AdvisoryLockOptions {
+  /** Part of the key: maintainers exclude each other only with the same prefix. Default `pg-partsmith`. */
+  readonly prefix?: string
+  readonly logger?: Logger
+}
+
+/** How long the lock's own session may take for an answer before the lock counts as lost. */
+const answerMs = 10_000
+
+/**
+ * One PostgreSQL advisory lock per table, held by a session of its own for as long as the lease lasts.
+ *
+ * It needs no table and no rights, ends with its session, and excludes maintainers of the same database. It takes one
+ * connection of the client for each lease: a client of a single connection is refused. It needs real sessions: a pooler
+ * in transaction mode is noticed by `assertHeld`, not at once.
+ *
+ * On a client without concurrent sessions (PGlite) no other session exists, so the lock excludes those who use the
+ * same client in this process, and nobody else.
+ */
+export class PostgresAdvisoryLockManager implements LockManager {
+  /** Where the locks' connections come from. */
+  readonly client: DatabaseClient
+  readonly #prefix: string
+  readonly #logger: Logger
+
+  constructor(client: ClientSource, options: AdvisoryLockOptions = {}) {
+    this.client = toClient(client)
+    this.#prefix = checkLockPrefix(options.prefix)
+    this.#logger = options.logger ?? silentLogger
+    const { concurrentSessions, maxConnections } = this.client.capabilities
+    if (concurrentSessions && maxConnections === 1) {
+      throw new InvalidPartitionConfigError(
+        'The client can open one connection only, and the lock holds one for the whole run: the run would wait for ' +
+          'itself. Let it open at least 3 (max: 3).',
+      )
+    }
+  }
+
+  async acquireLock(table: TableName, options: { readonly signal?: AbortSignal } = {}): Promise<LockLease> {
+    throwIfAborted(options.signal, notLocked(table))
+    if (!this.client.capabilities.concurrentSessions) {
+      return acquireInProcess(this.client, { prefix: this.#prefix, table })
+    }
+    const key = advisoryLockKey(this.#prefix, table)
+    const connection = await openConnection(this.client, options.signal)
+    const lease = new AdvisoryLease(connection, { key, table, logger: this.#logger })
+    try {
+      if (!(await lease.tryLock())) throw await lease.refusal()
+      throwIfAborted(options.signal, notLocked(table))
+    } catch (error) {
+      await lease.release()
+      throw explain(error, table)
+    }
+    this.#logger.debug(`${formatTableName(table)}: took the ${lease.key}.`)
+    return lease
+  }
+
+  async isLocked(table: TableName): Promise<boolean> {
+    if (!this.client.capabilities.concurrentSessions) {
+      return isLockedInProcess(this.client, { prefix: this.#prefix, table })
+    }
+    const connection = await openConnection(this.client, undefined)
+    try {
+      const { rows } = await ask(connection, advisoryLockHolder(advisoryLockKey(this.#prefix, table)))
+      return rows.length > 0
+    } finally {
+      await giveBack(connection, false)
+    }
+  }
+}
+
+function explain(error: unknown, table: TableName): unknown {
+  if (error instanceof PartitionError || (sqlStateOf(error) !== undefined && !isConnectionFailure(error)))
+    return error
+  return new ConnectionFailedError(
+    `${formatTableName(table)}: the connection was lost before the run had the lock (${describeError(error)}). ` +
+      'Nothing was done; run again.',
+    { cause: error },
+  )
+}
+
+function notLocked(table: TableName): string {
+  return `${formatTableName(table)}: the run was stopped before it had the lock.`
+}
+
+class AdvisoryLease implements LockLease {
+  readonly key: string
+  readonly #connection: DatabaseConnection
+  readonly #lockKey: bigint
+  readonly #name: string
+  readonly #logger: Logger
+  readonly #lost = new AbortController()
+  readonly #stopListening: () => void
+  #state: 'not locked' | 'locked' | 'in doubt' = 'not locked'
+  #idleTimeoutOff = false
+  #released: Promise<void> | undefined
+
+  constructor(
+    connection: DatabaseConnection,
+    lock: { readonly key: bigint; readonly table: TableName; readonly logger: Logger },
+  ) {
+    this.#connection = connection
+    this.#lockKey = lock.key
+    this.#name = formatTableName(lock.table)
+    this.#logger = lock.logger
+    this.key = `advisory lock ${lock.key}`
+    this.#stopListening = connection.onLost((error) => {
+      this.#lose(`its session ended (${describeError(error)})`, error)
+    })
+  }
+
+  get signal(): AbortSignal {
+    return this.#lost.signal
+  }
+
+  async tryLock(): Promise<boolean> {
+    this.#state = 'in doubt'
+    const locked = await ask(this.#connection, tryAdvisoryLock(this.#lockKey))
+    this.#state = locked.rows[0]?.['locked'] === 'true' ? 'locked' : 'not locked'
+    if (this.#state === 'not locked') return false
+    this.#idleTimeoutOff = (await ask(this.#connection, keepIdleSession)).rows.length > 0
+    return true
+  }
+
+  async refusal(): Promise<LockAcquisitionError> {
+    const { rows } = await ask(this.#connection, advisoryLockHolder(this.#lockKey))
+    return new LockAcquisitionError(
+      `${this.#name}: another maintainer holds the ${this.key}${describeHolder(rows[0])}. ` +
+        'Nothing was done; run again when it has finished.',
+    )
+  }
+
+  async assertHeld(): Promise<void> {
+    if (this.#released !== undefined) throw new LockLostError(`${this.#name}: the ${this.key} was released.`)
+    if (!this.signal.aborted) await this.#look()
+    this.signal.throwIfAborted()
+  }
+
+  async #look(): Promise<void> {
+    try {
+      const { rows } = await ask(this.#connection, isAdvisoryLockHeldHere(this.#lockKey))
+      if (rows[0]?.['held'] === 'true') return
+      this.#lose(
+        `session ${String(rows[0]?.['pid'])} does not hold it any more; something unlocked it, or a pooler in ` +
+          'transaction mode gave the run another session',
+      )
+    } catch (error) {
+      this.#lose(`its session does not answer (${describeError(error)})`, error)
+    }
+  }
+
+  #lose(reason: string, cause?: unknown): void {
+    if (this.signal.aborted || this.#state === 'not locked') return
+    this.#state = 'in doubt'
+    const message = `${this.#name}: the ${this.key} was lost: ${reason}. The run stops before its next statement.`
+    this.#logger.warn(message)
+    this.#lost.abort(new LockLostError(message, { cause }))
+  }
+
+  release(): Promise<void> {
+    return (this.#released ??= this.#release())
+  }
+
+  async #release(): Promise<void> {
+    this.#stopListening()
+    await giveBack(this.#connection, !(await this.#leaveClean()))
+  }
+
+  /** Whether the session holds nothing of ours any more; otherwise closing it releases the lock. */
+  async #leaveClean(): Promise<boolean> {
+    if (this.#state !== 'locked') return this.#state === 'not locked'
+    try {
+      const { rows } = await ask(this.#connection, advisoryUnlock(this.#lockKey))
+      if (rows[0]?.['unlocked'] !== 'true') throw new Error('the session did not hold it')
+      if (this.#idleTimeoutOff) await ask(this.#connection, idleSessionTimeoutBack)
+      return true
+    } catch (error) {
+      this.#logger.warn(
+        `${this.#name}: the ${this.key} could not be released (${describeError(error)}); its session is closed instead.`,
+      )
+      return false
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.release()
+  }
+}
+
+function ask(connection: DatabaseConnection, question: Sql): Promise<QueryResult> {
+  return within(connection.query(toText(question)), { ms: answerMs, what: 'answer from the server' })
+}
+
+function describeHolder(row: Readonly<Record<string, unknown>> | undefined): string {
+  const text = (column: string): string | undefined => {
+    const value = row?.[column]
+    return typeof value === 'string' && value !== '' ? value : undefined
+  }
+  const pid = text('pid')
+  // It may have been released between the two questions.
+  if (pid === undefined) return ''
+  const application = text('application_name')
+  const since = text('backend_start')
+  return (
+    ` (server process ${pid}` +
+    (application === undefined ? '' : `, application ${JSON.stringify(application)}`) +
+    (since === undefined ? ')' : `, connected since ${since})`)
+  )
+}

@@ -1,0 +1,191 @@
+import {
+  HookRefusedError,
+  PartitionAlreadyExistsError,
+  PartitionAttachedError,
+  PartitionDetachInProgressError,
+  PartitionNotFoundError,
+  PartitionReferencedError,
+  PlanStaleError,
+  RowsInDefaultError,
+  StatementFailedError,
+  UnmanagedPartitionDropError,
+} from '../errors.ts'
+import type { Instant } from '../model/instant.ts'
+import { formatTableName } from '../model/table-name.ts'
+import type { Operation } from '../plan/operation.ts'
+import { isDestructive } from '../plan/operation.ts'
+import { isFromServer } from './explain-failure.ts'
+import type { HookRunner } from './hook-runner.ts'
+import type { HookScene } from './hook-subject.ts'
+import { hookPhase, hookSubject } from './hook-subject.ts'
+import type { LockLease } from './lock.ts'
+import type { Logger } from './logger.ts'
+import type { OperationResult, PartitionRepository, RunContext } from './repository.ts'
+import { carryOut } from './repository.ts'
+import { abortedBy, throwIfAborted } from './run-aborted.ts'
+import type { RunRecord } from './run-record.ts'
+import { describeError } from './sql-state.ts'
+
+/** What the operations of one plan are run with. */
+export interface OperationRun extends HookScene {
+  readonly operations: readonly Operation[]
+  readonly server: RunContext['server']
+  readonly lease: LockLease
+  readonly signal: AbortSignal
+  readonly now: Instant | undefined
+  readonly allowDestructive: boolean
+  readonly continueOnError: boolean
+  /** Says why an operation must not run although it was planned, or nothing. */
+  readonly refuse?: (operation: Operation) => string | undefined
+}
+
+export interface OperationRunnerParts {
+  readonly repository: PartitionRepository
+  readonly hooks: HookRunner
+  readonly logger: Logger
+}
+
+/**
+ * Runs operations in order: lock still held -> `before*` -> the change -> `after*`.
+ *
+ * What a guard or a hook refuses, and what gave way to somebody else's lock, is recorded and the next operation goes
+ * on, because each stands on its own. What fails otherwise ends the run, unless `continueOnError`.
+ */
+export async function runOperations(
+  parts: OperationRunnerParts,
+  run: OperationRun,
+  record: RunRecord,
+): Promise<void> {
+  for (const [index, operation] of run.operations.entries()) {
+    if (isDestructive(operation) && !run.allowDestructive) {
+      record.withheld(operation, 'it takes rows out of reach, and that was not allowed')
+      continue
+    }
+    if (operation.reason.code === 'follows-detach' && !record.succeeded('detach', operation.partition)) {
+      record.outcome(operation, { status: 'not-run', durationMs: 0, message: 'its detach did not happen' })
+      continue
+    }
+    try {
+      await runOne(parts, { run, operation, record })
+    } catch (error) {
+      record.ended(error)
+      for (const rest of run.operations.slice(index + 1)) {
+        record.outcome(rest, { status: 'not-run', durationMs: 0, message: 'the run ended before it' })
+      }
+      return
+    }
+  }
+}
+
+const stopped = 'The run was stopped before its next operation.'
+
+interface One {
+  readonly run: OperationRun
+  readonly operation: Operation
+  readonly record: RunRecord
+}
+
+/** Throws only what ends the run. */
+async function runOne(parts: OperationRunnerParts, one: One): Promise<void> {
+  const { run, operation, record } = one
+  const started = performance.now()
+  const took = (): number => Math.round(performance.now() - started)
+  try {
+    const result = await guarded(parts, one)
+    record.outcome(operation, {
+      status: result.status,
+      durationMs: took(),
+      ...(result.rowsMoved !== undefined && result.rowsMoved > 0 && { rowsMoved: result.rowsMoved }),
+    })
+    report(parts.logger, operation, result)
+    if (result.status === 'done') await after(parts, one, result)
+  } catch (error) {
+    const refused = isRefusal(error)
+    record.outcome(operation, {
+      status: refused ? 'refused' : 'failed',
+      durationMs: took(),
+      message: describeError(error),
+    })
+    if (run.signal.aborted) throw abortedBy(run.signal, error)
+    record.issue(error instanceof HookRefusedError ? 'hook' : operation.kind, {
+      error,
+      partition: operation.partition,
+    })
+    parts.logger.warn(describeError(error), { operation: operation.id })
+    const goesOn = refused || gaveWay(error) || (standsAlone(operation) && isFromServer(error))
+    if (!goesOn && !run.continueOnError) throw error
+  }
+}
+
+async function guarded(
+  { repository, hooks }: OperationRunnerParts,
+  { run, operation }: One,
+): Promise<OperationResult> {
+  const { signal, lease, server, now } = run
+  const refusal = run.refuse?.(operation)
+  if (refusal !== undefined) {
+    throw new PlanStaleError(
+      `${formatTableName(run.config.table)}: ${operation.id} was left out: ${refusal}. Plan again.`,
+    )
+  }
+  const phase = hookPhase('before', operation)
+  if (phase) {
+    throwIfAborted(signal, stopped)
+    await hooks.before(phase, hookSubject(run, operation, { phase }), signal)
+  }
+  throwIfAborted(signal, stopped)
+  // A hook can take long: whether the lock is still ours is asked last.
+  await lease.assertHeld()
+  return carryOut(repository, operation, { server, signal, ...(now && { now }) })
+}
+
+async function after(
+  { hooks }: OperationRunnerParts,
+  { run, operation, record }: One,
+  result: OperationResult,
+): Promise<void> {
+  const phase = hookPhase('after', operation)
+  if (!phase) return
+  const subject = hookSubject(run, operation, { phase, oid: result.oid })
+  for (const message of await hooks.after(phase, subject, run.signal)) {
+    record.warning('hook', { message, partition: operation.partition })
+  }
+}
+
+function report(logger: Logger, operation: Operation, { status, rowsMoved = 0 }: OperationResult): void {
+  logger.info(status === 'raced' ? `${operation.id}: done already by somebody else` : operation.id, {
+    table: formatTableName(operation.parent),
+    operation: operation.kind,
+    reason: operation.reason.text,
+  })
+  if (rowsMoved > 0) {
+    logger.info(`${operation.id}: moved ${rowsMoved} rows out of DEFAULT`, {
+      table: formatTableName(operation.parent),
+      rowsMoved,
+    })
+  }
+}
+
+/** A lock that was not free says nothing about the next operation's, and that one may be the more urgent. */
+function gaveWay(error: unknown): boolean {
+  return error instanceof StatementFailedError && error.code === 'lock-timeout'
+}
+
+/** A detach that cannot be finished, or a table that no longer fits, must not keep tomorrow's partition from being made. */
+function standsAlone({ kind }: Operation): boolean {
+  return kind === 'finalize' || kind === 'attach'
+}
+
+function isRefusal(error: unknown): boolean {
+  return (
+    error instanceof PlanStaleError ||
+    error instanceof PartitionAlreadyExistsError ||
+    error instanceof HookRefusedError ||
+    error instanceof PartitionAttachedError ||
+    error instanceof PartitionNotFoundError ||
+    error instanceof PartitionDetachInProgressError ||
+    error instanceof PartitionReferencedError ||
+    error instanceof RowsInDefaultError ||
+    error instanceof UnmanagedPartitionDropError
+  )
+}

@@ -1,0 +1,98 @@
+import type { PeriodCalculator } from '../model/calendar.ts'
+import type { TableName } from '../model/table-name.ts'
+import type { TableInspection } from '../plan/inspection.ts'
+import type { MaintenancePlan } from '../plan/plan.ts'
+import type { ClientSource } from './clients/to-client.ts'
+import { toClient } from './clients/to-client.ts'
+import type { PartitionLifecycleHooks } from './hooks.ts'
+import type { LockManager } from './lock.ts'
+import { PostgresAdvisoryLockManager } from './locks/advisory.ts'
+import type { Logger } from './logger.ts'
+import { PartitionMaintainer } from './maintainer.ts'
+import { PostgresMetadataProvider } from './postgres-metadata-provider.ts'
+import { PostgresPartitionRepository } from './postgres-repository.ts'
+import type { MaintenanceResult } from './result.ts'
+import type { ApplyOptions, ConfigInput } from './service.ts'
+import type { PlanOptions } from './table-planner.ts'
+import { PartitionLifecycleService } from './service.ts'
+
+export interface PartsmithOptions {
+  /** A `pg` Pool as it is, or what `fromPostgresJs` and `fromPglite` give. It needs room for three connections. */
+  readonly pool: ClientSource
+  /** @default PostgreSQL advisory locks on a connection of the same pool */
+  readonly locks?: LockManager
+  /** How the advisory locks' keys begin. @default 'pg-partsmith' */
+  readonly lockPrefix?: string
+  /** How the markers in table comments begin. @default 'pg-partsmith' */
+  readonly markerPrefix?: string
+  /** @default 'UTC' */
+  readonly ddlTimezone?: string | null
+  /** @default 200 */
+  readonly lockTimeoutMs?: number
+  /** @default 10000 */
+  readonly statementTimeoutMs?: number
+  /** @default false */
+  readonly dropAllowUnmanaged?: boolean
+  readonly periodCalculator?: PeriodCalculator
+  readonly hooks?: readonly PartitionLifecycleHooks[]
+  /** @default 300000 */
+  readonly hookTimeoutMs?: number
+  readonly logger?: Logger
+}
+
+/** All parts wired, each shared setting given once. */
+export interface Partsmith {
+  readonly service: PartitionLifecycleService
+  readonly maintainer: PartitionMaintainer
+  readonly repo: PostgresPartitionRepository
+  readonly metadata: PostgresMetadataProvider
+  readonly locks: LockManager
+  inspect(config: ConfigInput, options?: PlanOptions): Promise<TableInspection>
+  plan(config: ConfigInput, options?: PlanOptions): Promise<MaintenancePlan>
+  apply(config: ConfigInput, plan: MaintenancePlan, options?: ApplyOptions): Promise<MaintenanceResult>
+  maintain(config: ConfigInput, options?: ApplyOptions): Promise<MaintenanceResult>
+  adoptPartition(config: ConfigInput, table: string | TableName, options?: PlanOptions): Promise<void>
+}
+
+/** Wires repository, metadata provider, locks and service for one pool. Never closes the pool. */
+export function createPartsmith(options: PartsmithOptions): Partsmith {
+  const client = toClient(options.pool)
+  const { logger } = options
+  const logging = logger && { logger }
+  const marker = options.markerPrefix !== undefined && { markerPrefix: options.markerPrefix }
+  const repo = new PostgresPartitionRepository(client, {
+    ...marker,
+    ...(options.ddlTimezone !== undefined && { ddlTimezone: options.ddlTimezone }),
+    ...(options.lockTimeoutMs !== undefined && { lockTimeoutMs: options.lockTimeoutMs }),
+    ...(options.statementTimeoutMs !== undefined && { statementTimeoutMs: options.statementTimeoutMs }),
+    ...(options.dropAllowUnmanaged !== undefined && { dropAllowUnmanaged: options.dropAllowUnmanaged }),
+  })
+  const metadata = new PostgresMetadataProvider(client, { ...marker })
+  const locks =
+    options.locks ??
+    new PostgresAdvisoryLockManager(client, {
+      ...(options.lockPrefix !== undefined && { prefix: options.lockPrefix }),
+      ...logging,
+    })
+  const service = new PartitionLifecycleService({
+    repo,
+    metadata,
+    locks,
+    ...(options.periodCalculator && { periodCalculator: options.periodCalculator }),
+    ...(options.hooks && { hooks: options.hooks }),
+    ...(options.hookTimeoutMs !== undefined && { hookTimeoutMs: options.hookTimeoutMs }),
+    ...logging,
+  })
+  return {
+    service,
+    maintainer: new PartitionMaintainer(service),
+    repo,
+    metadata,
+    locks,
+    inspect: (config, planOptions) => service.inspect(config, planOptions),
+    plan: (config, planOptions) => service.plan(config, planOptions),
+    apply: (config, plan, applyOptions) => service.apply(config, plan, applyOptions),
+    maintain: (config, applyOptions) => service.maintain(config, applyOptions),
+    adoptPartition: (config, table, planOptions) => service.adoptPartition(config, table, planOptions),
+  }
+}

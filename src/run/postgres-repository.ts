@@ -1,0 +1,275 @@
+import { InvalidPartitionConfigError, PartitionAlreadyExistsError } from '../errors.ts'
+import { decodeMarker, defaultMarkerPrefix, validateMarkerPrefix } from '../model/marker.ts'
+import { isTimeZone } from '../model/time-zone.ts'
+import type {
+  AttachOperation,
+  CreateOperation,
+  DetachOperation,
+  DropOperation,
+  FinalizeOperation,
+  Operation,
+  UnmarkOperation,
+} from '../plan/operation.ts'
+import type { DdlContext } from '../sql/ddl-context.ts'
+import { sameRange } from '../sql/create.ts'
+import type { Adoption } from '../sql/drop.ts'
+import { adoptSteps, dropSteps } from '../sql/drop.ts'
+import type { Seen } from '../sql/look-again.ts'
+import { lookAgain, lookByOid, readSeen } from '../sql/look-again.ts'
+import type { DdlLimits } from '../sql/settings.ts'
+import { defaultLimits, lockTimeoutFor } from '../sql/settings.ts'
+import type { Sql } from '../sql/sql.ts'
+import { toText } from '../sql/sql.ts'
+import type { Row, Step } from '../sql/statement.ts'
+import { renderStatements, statements } from '../sql/statements.ts'
+import { pinSettings } from '../sql/catalog.ts'
+import type { DatabaseClient } from './client.ts'
+import type { ClientSource } from './clients/to-client.ts'
+import { toClient } from './clients/to-client.ts'
+import { isDone } from './done-meanwhile.ts'
+import { explainFailure, isFromServer } from './explain-failure.ts'
+import type { OperationResult, PartitionRepository, RunContext } from './repository.ts'
+import { withConnection } from './session.ts'
+import type { StepsOutcome } from './step-runner.ts'
+import { runSteps, StepRefused } from './step-runner.ts'
+
+export interface PostgresPartitionRepositoryOptions {
+  /** How the markers in table comments begin. @default 'pg-partsmith' */
+  readonly markerPrefix?: string
+  /** The zone of the transactions that attach; null leaves the one that the server gives the role. @default 'UTC' */
+  readonly ddlTimezone?: string | null
+  /** The longest wait for one lock; kept below the server's `deadlock_timeout` in any case. @default 200 */
+  readonly lockTimeoutMs?: number
+  /** The longest run of one statement. @default 10000 */
+  readonly statementTimeoutMs?: number
+  /** Drops detached tables without a marker, too. @default false */
+  readonly dropAllowUnmanaged?: boolean
+}
+
+/**
+ * Changes partitions on a PostgreSQL server, 15 or later.
+ *
+ * Made to be subclassed: override a method to do something more, and call `super` to have the work done.
+ */
+export class PostgresPartitionRepository implements PartitionRepository {
+  readonly markerPrefix: string
+  readonly ddlTimezone: string | null
+  readonly client: DatabaseClient
+  readonly #limits: DdlLimits
+  readonly #dropAllowUnmanaged: boolean
+
+  constructor(client: ClientSource, options: PostgresPartitionRepositoryOptions = {}) {
+    this.client = toClient(client)
+    this.markerPrefix = options.markerPrefix ?? defaultMarkerPrefix
+    this.ddlTimezone = options.ddlTimezone === undefined ? 'UTC' : options.ddlTimezone
+    this.#limits = {
+      lockTimeoutMs: options.lockTimeoutMs ?? defaultLimits.lockTimeoutMs,
+      statementTimeoutMs: options.statementTimeoutMs ?? defaultLimits.statementTimeoutMs,
+    }
+    this.#dropAllowUnmanaged = options.dropAllowUnmanaged ?? false
+    const problems = [
+      validateMarkerPrefix(this.markerPrefix),
+      this.#zoneProblem(),
+      this.#poolProblem(),
+      ...this.#limitProblems(),
+    ]
+    const found = problems.filter((problem) => problem !== undefined)
+    if (found.length > 0) throw new InvalidPartitionConfigError(found.join('\n'))
+  }
+
+  async createPartition(operation: CreateOperation, run: RunContext): Promise<OperationResult> {
+    const [build, ...attach] = this.#steps(operation, run)
+    const built = build && (await this.#build(operation, build, run))
+    if (built?.status === 'raced') return built
+    try {
+      return await this.#attach(operation, attach, run)
+    } catch (error) {
+      if (built?.oid !== undefined && isFromServer(error)) await this.#removeBuilt(operation, built.oid, run)
+      throw error
+    }
+  }
+
+  async attachPartition(operation: AttachOperation, run: RunContext): Promise<OperationResult> {
+    return this.#attach(operation, this.#steps(operation, run), run)
+  }
+
+  async finalizeDetach(operation: FinalizeOperation, run: RunContext): Promise<OperationResult> {
+    return this.#carryOut(operation, run)
+  }
+
+  async detachPartition(operation: DetachOperation, run: RunContext): Promise<OperationResult> {
+    return this.#carryOut(operation, run)
+  }
+
+  /** Drops a detached table: never an attached one, never one without our marker, never with CASCADE. */
+  async dropPartition(operation: DropOperation, run: RunContext): Promise<OperationResult> {
+    return this.#carryOut(operation, run)
+  }
+
+  async unmarkPartition(operation: UnmarkOperation, run: RunContext): Promise<OperationResult> {
+    return this.#carryOut(operation, run)
+  }
+
+  async adoptPartition(adoption: Adoption, run: RunContext): Promise<void> {
+    try {
+      await this.#run(adoptSteps(adoption, this.#context(run)), run)
+    } catch (error) {
+      throw explainFailure(
+        error,
+        { kind: 'adopt', parent: adoption.parent, partition: adoption.table },
+        this.#limitsOf(run),
+      )
+    }
+  }
+
+  renderOperation(operation: Operation, server: RunContext['server']): string {
+    return renderStatements(operation, this.#context({ server }))
+  }
+
+  /** Builds the table, or finds that somebody else did: another maintainer, at work on the same partition. */
+  async #build(operation: CreateOperation, build: Step, run: RunContext): Promise<OperationResult> {
+    try {
+      return { status: 'done', ...oidOf(await this.#run([build], run)) }
+    } catch (error) {
+      const explained = this.#explain(error, operation, run)
+      if (!(explained instanceof PartitionAlreadyExistsError)) throw explained
+      const seen = await this.#look(operation, run)
+      if (seen.attachedTo === operation.guard.parentOid && sameRange(seen.bound, operation.range)) {
+        return { status: 'raced', ...(seen.oid !== null && { oid: seen.oid }) }
+      }
+      if (!this.#isBeingBuilt(seen, operation)) throw explained
+      // Not ours to remove, so its OID is not told.
+      return { status: 'done' }
+    }
+  }
+
+  /** Takes back what was built and cannot be attached now. Where this fails, too, the next run does it. */
+  async #removeBuilt(operation: CreateOperation, oid: string, run: RunContext): Promise<void> {
+    const guard = { parentOid: operation.guard.parentOid, oid, comment: null, marker: 'building' } as const
+    await this.#run(dropSteps({ ...operation, kind: 'drop', guard }, this.#context(run)), run).catch(
+      () => undefined,
+    )
+  }
+
+  async #attach(
+    operation: CreateOperation | AttachOperation,
+    steps: readonly Step[],
+    run: RunContext,
+  ): Promise<OperationResult> {
+    try {
+      const outcome = await this.#run(steps, run)
+      return { status: 'done', rowsMoved: outcome.rowsMoved, ...oidOf(outcome) }
+    } catch (error) {
+      if (error instanceof StepRefused && error.refusal.code === 'raced') return { status: 'raced' }
+      throw this.#explain(error, operation, run)
+    }
+  }
+
+  async #carryOut(
+    operation: FinalizeOperation | DetachOperation | DropOperation | UnmarkOperation,
+    run: RunContext,
+  ): Promise<OperationResult> {
+    const { oid } = operation.guard
+    try {
+      await this.#run(this.#steps(operation, run), run)
+      return { status: 'done', oid }
+    } catch (error) {
+      const explained = this.#explain(error, operation, run)
+      if (isFromServer(explained) && (await this.#isDone(operation, run))) return { status: 'raced', oid }
+      throw explained
+    }
+  }
+
+  /** Whether an operation that failed has come true all the same: somebody else did it meanwhile. */
+  async #isDone(
+    operation: FinalizeOperation | DetachOperation | DropOperation | UnmarkOperation,
+    run: RunContext,
+  ): Promise<boolean> {
+    try {
+      const row = await this.#read(lookByOid(operation.guard.oid), run)
+      return isDone(operation, row && readSeen(row), this.markerPrefix)
+    } catch {
+      // The failure itself says more than that it could not be looked into.
+      return false
+    }
+  }
+
+  async #look({ parent, partition }: Operation, run: RunContext): Promise<Seen> {
+    return readSeen(await this.#read(lookAgain(parent, partition), run))
+  }
+
+  async #read(question: Sql, { signal }: RunContext): Promise<Row | undefined> {
+    return withConnection(this.client, { signal }, (session) =>
+      session.transaction(
+        async () => {
+          await session.query(pinSettings)
+          return (await session.query(toText(question))).rows[0]
+        },
+        { readOnly: true },
+      ),
+    )
+  }
+
+  #isBeingBuilt(seen: Seen, { guard, range }: CreateOperation): boolean {
+    const { marker } = decodeMarker(seen.comment, this.markerPrefix)
+    return (
+      seen.attachedTo === null &&
+      marker?.kind === 'building' &&
+      marker.facts.oid === seen.oid &&
+      marker.facts.parentOid === guard.parentOid &&
+      sameRange(marker.facts.bound ?? null, range)
+    )
+  }
+
+  #steps(operation: Operation, run: RunContext): readonly Step[] {
+    return statements(operation, this.#context(run))
+  }
+
+  async #run(steps: readonly Step[], { signal }: RunContext): Promise<StepsOutcome> {
+    return runSteps(this.client, steps, { signal })
+  }
+
+  #context({ server, now }: Pick<RunContext, 'server' | 'now'>): DdlContext {
+    return {
+      deadlockTimeoutMs: server.deadlockTimeoutMs,
+      database: server.database,
+      limits: this.#limits,
+      ddlTimezone: this.ddlTimezone,
+      markerPrefix: this.markerPrefix,
+      dropAllowUnmanaged: this.#dropAllowUnmanaged,
+      ...(now && { now }),
+    }
+  }
+
+  #explain(error: unknown, operation: Operation, run: RunContext): unknown {
+    return explainFailure(error, operation, this.#limitsOf(run))
+  }
+
+  /** As the server gets them. */
+  #limitsOf({ server }: RunContext): DdlLimits {
+    return { ...this.#limits, lockTimeoutMs: lockTimeoutFor(this.#limits, server.deadlockTimeoutMs) }
+  }
+
+  #zoneProblem(): string | undefined {
+    if (this.ddlTimezone === null || isTimeZone(this.ddlTimezone)) return undefined
+    return `ddlTimezone is '${this.ddlTimezone}', which is not an IANA time zone. Use 'UTC', a zone like 'Europe/Berlin', or null.`
+  }
+
+  #poolProblem(): string | undefined {
+    const { maxConnections, concurrentSessions } = this.client.capabilities
+    if (!concurrentSessions || maxConnections === undefined || maxConnections >= 2) return undefined
+    return 'The repository was given a pool of one connection. A concurrent detach needs two, and a run three with the lock, so it would wait for itself for ever; give the pool at least three.'
+  }
+
+  #limitProblems(): readonly (string | undefined)[] {
+    return Object.entries(this.#limits).map(([name, value]: [string, number]) =>
+      Number.isInteger(value) && value > 0
+        ? undefined
+        : `${name} is ${value}; it must be a whole number of milliseconds above zero, because a change without a limit can stop every writer.`,
+    )
+  }
+}
+
+function oidOf({ oid }: StepsOutcome): Pick<OperationResult, 'oid'> {
+  return oid === undefined ? {} : { oid }
+}

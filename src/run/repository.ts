@@ -1,0 +1,76 @@
+import type { Instant } from '../model/instant.ts'
+import type { ServerFacts } from '../model/partition-tree.ts'
+import type {
+  AttachOperation,
+  CreateOperation,
+  DetachOperation,
+  DropOperation,
+  FinalizeOperation,
+  Operation,
+  UnmarkOperation,
+} from '../plan/operation.ts'
+import type { Adoption } from '../sql/drop.ts'
+import type { Logger } from './logger.ts'
+
+/** What an operation is carried out with. */
+export interface RunContext {
+  /** As read with the tree that was planned from. */
+  readonly server: Pick<ServerFacts, 'database' | 'deadlockTimeoutMs'>
+  readonly signal?: AbortSignal
+  /** Stands in for the server's clock in the marker. */
+  readonly now?: Instant
+  readonly logger?: Logger
+}
+
+export interface OperationResult {
+  /** `raced`: somebody else had done the same first, and what is there is as wanted. */
+  readonly status: 'done' | 'raced'
+  /** The OID of the partition, where the operation learned it. */
+  readonly oid?: string
+  /** Rows moved out of DEFAULT. */
+  readonly rowsMoved?: number
+}
+
+/**
+ * Carries out one operation at a time; the only place that changes the database.
+ *
+ * Each method opens its own connection and commits at once. Each looks again, under lock, at what the operation's
+ * guard says, and throws (`PlanStaleError` and others) without changing anything when it has moved.
+ */
+export interface PartitionRepository {
+  readonly markerPrefix: string
+  /** The zone of the DDL transactions; null leaves the server's. */
+  readonly ddlTimezone: string | null
+  createPartition(operation: CreateOperation, run: RunContext): Promise<OperationResult>
+  attachPartition(operation: AttachOperation, run: RunContext): Promise<OperationResult>
+  finalizeDetach(operation: FinalizeOperation, run: RunContext): Promise<OperationResult>
+  detachPartition(operation: DetachOperation, run: RunContext): Promise<OperationResult>
+  dropPartition(operation: DropOperation, run: RunContext): Promise<OperationResult>
+  unmarkPartition(operation: UnmarkOperation, run: RunContext): Promise<OperationResult>
+  /** Marks a detached table as one that the tool may drop. */
+  adoptPartition(adoption: Adoption, run: RunContext): Promise<void>
+  /** The statements of an operation as text for a reader; the same that the methods send. */
+  renderOperation(operation: Operation, server: RunContext['server']): string
+}
+
+/** Calls the repository's method for the operation's kind. */
+export function carryOut(
+  repository: PartitionRepository,
+  operation: Operation,
+  run: RunContext,
+): Promise<OperationResult> {
+  switch (operation.kind) {
+    case 'create':
+      return repository.createPartition(operation, run)
+    case 'attach':
+      return repository.attachPartition(operation, run)
+    case 'finalize':
+      return repository.finalizeDetach(operation, run)
+    case 'detach':
+      return repository.detachPartition(operation, run)
+    case 'drop':
+      return repository.dropPartition(operation, run)
+    case 'unmark':
+      return repository.unmarkPartition(operation, run)
+  }
+}

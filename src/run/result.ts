@@ -1,0 +1,69 @@
+import type { Finding } from '../plan/finding.ts'
+import type { OperationKind } from '../plan/operation.ts'
+import type { MaintenancePlan } from '../plan/plan.ts'
+import type { TableName } from '../model/table-name.ts'
+
+/** Where in a run something went wrong. */
+export type MaintenanceIssueStep =
+  | 'config'
+  | 'lock'
+  | 'read'
+  | 'plan'
+  | 'hook'
+  | 'create'
+  | 'attach'
+  | 'finalize'
+  | 'detach'
+  | 'drop'
+  | 'unmark'
+
+/** One thing that went wrong in a run, with the sentence for a person. */
+export interface MaintenanceIssue {
+  readonly step: MaintenanceIssueStep
+  /** `error` makes `success` false; `warning` (a failed `after*` hook) does not. */
+  readonly severity: 'error' | 'warning'
+  readonly partition?: TableName
+  readonly message: string
+  /** The `code` of the error: one of the library's, or a SQLSTATE. */
+  readonly code?: string
+}
+
+/** What became of one operation of the plan. */
+export interface OperationOutcome {
+  readonly id: string
+  readonly kind: OperationKind
+  readonly partition: TableName
+  /**
+   * `done`: carried out. `raced`: another maintainer did the same first. `refused`: a guard or a hook said no.
+   * `failed`: the server said no. `not-run`: the run ended before it.
+   */
+  readonly status: 'done' | 'raced' | 'refused' | 'failed' | 'not-run'
+  readonly durationMs: number
+  /** Rows moved out of DEFAULT. */
+  readonly rowsMoved?: number
+  /** Why it was refused, failed or not run. */
+  readonly message?: string
+}
+
+/** What a run did to one table; of the same shape whether it succeeded or not. */
+export interface MaintenanceResult {
+  readonly table: TableName
+  readonly success: boolean
+  readonly createdCount: number
+  readonly attachedCount: number
+  readonly finalizedCount: number
+  readonly detachedCount: number
+  readonly droppedCount: number
+  readonly operations: readonly OperationOutcome[]
+  readonly findings: readonly Finding[]
+  readonly issues: readonly MaintenanceIssue[]
+  /** Destructive operations that were planned and not allowed, so they wait. */
+  readonly withheldCount: number
+  /** The sentence of the error that ended the run, if one did. */
+  readonly error?: string
+  /** The `code` of that error. */
+  readonly errorCode?: string
+  readonly durationMs: number
+  /** The (first) plan of the run, where it came that far. */
+  readonly plan?: MaintenancePlan
+}

@@ -1,0 +1,345 @@
+import {
+  InvalidPartitionConfigError,
+  PartitionAttachedError,
+  PartitionError,
+  PartitionNotFoundError,
+  PlanStaleError,
+} from '../errors.ts'
+import type { PeriodCalculator } from '../model/calendar.ts'
+import type { InstantLike } from '../model/instant.ts'
+import { Instant } from '../model/instant.ts'
+import type { TableName } from '../model/table-name.ts'
+import { formatTableName } from '../model/table-name.ts'
+import type { TableInspection } from '../plan/inspection.ts'
+import { inspectTable } from '../plan/inspection.ts'
+import type { Operation } from '../plan/operation.ts'
+import { isDestructive } from '../plan/operation.ts'
+import type { MaintenancePlan } from '../plan/plan.ts'
+import { basisOf, whatMoved } from '../plan/basis.ts'
+import { surveyTree } from '../plan/survey.ts'
+import { TablePartitionConfig } from '../policy/config.ts'
+import type { TablePartitionOptions } from '../policy/options.ts'
+import { HookRunner } from './hook-runner.ts'
+import type { PartitionLifecycleHooks } from './hooks.ts'
+import type { LockLease, LockManager } from './lock.ts'
+import { PostgresAdvisoryLockManager } from './locks/advisory.ts'
+import type { Logger } from './logger.ts'
+import { silentLogger } from './logger.ts'
+import type { PartitionMetadataProvider } from './metadata-provider.ts'
+import { runOperations } from './operation-runner.ts'
+import { PostgresPartitionRepository } from './postgres-repository.ts'
+import type { PartitionRepository } from './repository.ts'
+import type { MaintenanceResult } from './result.ts'
+import { abortedBy, throwIfAborted } from './run-aborted.ts'
+import { RunRecord } from './run-record.ts'
+import type { Planned, PlanOptions } from './table-planner.ts'
+import { explicitPositions, nowOf, refuseForeignPlan, refuseToChange, TablePlanner } from './table-planner.ts'
+
+/** What a service is made of; each part can be your own. */
+export interface PartitionLifecycleServiceParts {
+  readonly repo: PartitionRepository
+  readonly metadata: PartitionMetadataProvider
+  readonly locks: LockManager
+  /** The calendar of every table of this service, in place of the one that a table's configuration names. */
+  readonly periodCalculator?: PeriodCalculator
+  readonly hooks?: readonly PartitionLifecycleHooks[]
+  /** The longest one hook may take. @default 300000 */
+  readonly hookTimeoutMs?: number
+  readonly logger?: Logger
+}
+
+export type ConfigInput = TablePartitionConfig | TablePartitionOptions
+
+export interface ApplyOptions extends PlanOptions {
+  /** Whether expired partitions may be detached and detached ones dropped. @default true */
+  readonly allowDestructive?: boolean
+  /** Goes on with the next operation when one failed; what failed is in `result.issues`. @default false */
+  readonly continueOnError?: boolean
+}
+
+/** A detach that was cut short is finished first, and what follows from it is planned anew. */
+const mostPasses = 3
+
+/** Plans and carries out the life of partitions: lock, read, decide, do. It knows no SQL. */
+export class PartitionLifecycleService {
+  readonly #parts: PartitionLifecycleServiceParts
+  readonly #planner: TablePlanner
+  readonly #hooks: HookRunner
+  readonly #logger: Logger
+
+  constructor(parts: PartitionLifecycleServiceParts) {
+    this.#parts = parts
+    this.#logger = parts.logger ?? silentLogger
+    this.#planner = new TablePlanner(parts)
+    const { repo, metadata, locks } = parts
+    if (repo.markerPrefix !== metadata.markerPrefix) {
+      throw new InvalidPartitionConfigError(
+        `The repository writes the marker prefix '${repo.markerPrefix}' and the metadata provider reads '${metadata.markerPrefix}': what one detaches the other would never find. Give both the same markerPrefix.`,
+      )
+    }
+    const postgres = repo instanceof PostgresPartitionRepository ? repo : undefined
+    const most = postgres?.client.capabilities.maxConnections
+    if (
+      postgres &&
+      locks instanceof PostgresAdvisoryLockManager &&
+      locks.client === postgres.client &&
+      most !== undefined &&
+      most < 3
+    ) {
+      throw new InvalidPartitionConfigError(
+        `The pool has ${most} connections and a run needs three: one for the lock, two for a concurrent detach. It would wait for itself for ever; set the pool's max to 3 or more.`,
+      )
+    }
+    this.#hooks = new HookRunner({
+      hooks: parts.hooks ?? [],
+      timeoutMs: parts.hookTimeoutMs ?? 300_000,
+      logger: this.#logger,
+      client: postgres?.client,
+    })
+  }
+
+  /** Describes the table: its partitions, its runway, its findings. Changes nothing and takes no lock. */
+  async inspect(config: ConfigInput, options: PlanOptions = {}): Promise<TableInspection> {
+    const { input, plan } = await this.#planner.plan(TablePartitionConfig.from(config), options)
+    return inspectTable(input, plan)
+  }
+
+  /** Decides what is to be done now. Changes nothing and takes no lock. */
+  async plan(config: ConfigInput, options: PlanOptions = {}): Promise<MaintenancePlan> {
+    return (await this.#planner.plan(TablePartitionConfig.from(config), options)).plan
+  }
+
+  /** The statements that `apply` would send for the plan, as text for a reader. */
+  async renderSql(config: ConfigInput, plan: MaintenancePlan, options: PlanOptions = {}): Promise<string> {
+    const trusted = TablePartitionConfig.from(config)
+    const { server } = await this.#parts.metadata.readTree(trusted.table, options)
+    return plan.operations
+      .map((operation) => `${this.#parts.repo.renderOperation(operation, server)}\n`)
+      .join('\n')
+  }
+
+  /**
+   * Carries out a plan that was made before, under the table's lock.
+   *
+   * Throws `PlanMismatchError` for another table's or another configuration's plan, and `PlanStaleError`, saying what
+   * moved, when the catalog is not as it was. A destructive operation that would not be planned any more is refused.
+   */
+  async apply(
+    config: ConfigInput,
+    plan: MaintenancePlan,
+    options: ApplyOptions = {},
+  ): Promise<MaintenanceResult> {
+    return outcomeOf(await this.runPlan(config, plan, options))
+  }
+
+  /** Plans and carries out under one lock. Throws what ended the run, if something did. */
+  async maintain(config: ConfigInput, options: ApplyOptions = {}): Promise<MaintenanceResult> {
+    return outcomeOf(await this.run(config, options))
+  }
+
+  /** As `maintain`, with the error beside the result in place of throwing it. */
+  async run(config: ConfigInput, options: ApplyOptions = {}): Promise<RunOutcome> {
+    return this.#underLock(config, options, async ({ trusted, record, lease, signal }) => {
+      for (let pass = 0; pass < mostPasses; pass++) {
+        const planned = await this.#planner.plan(trusted, { ...options, signal })
+        record.planned(planned.plan)
+        refuseToChange(planned.input)
+        noteErrors(planned.plan, record)
+        await this.#execute(planned, { record, lease, signal, options, operations: planned.plan.operations })
+        const finished = planned.plan.operations.some(({ kind }) => kind === 'finalize')
+        if (!finished || record.error !== undefined || record.failed) return
+      }
+    })
+  }
+
+  /** As `apply`, with the error beside the result in place of throwing it. */
+  async runPlan(config: ConfigInput, plan: MaintenancePlan, options: ApplyOptions = {}): Promise<RunOutcome> {
+    return this.#underLock(config, options, async ({ trusted, record, lease, signal }) => {
+      refuseForeignPlan(plan, trusted, this.#planner.calculatorOf(trusted))
+      record.planned(plan)
+      const fresh = await this.#planner.plan(trusted, { ...options, signal })
+      refuseToChange(fresh.input)
+      const moved = whatMoved(plan.basis, basisOf(fresh.input.tree))
+      if (moved.length > 0) {
+        throw new PlanStaleError(
+          `${formatTableName(trusted.table)}: the plan does not hold any more: ${listed(moved)}. Nothing was changed; plan again.`,
+        )
+      }
+      noteErrors(fresh.plan, record)
+      const planned = new Set(fresh.plan.operations.map(({ id }) => id))
+      await this.#execute(fresh, {
+        record,
+        lease,
+        signal,
+        options,
+        operations: plan.operations,
+        refuse: (operation) =>
+          isDestructive(operation) && !planned.has(operation.id) ? 'it would not be planned now' : undefined,
+      })
+    })
+  }
+
+  /** Makes sure that the partition of a moment exists, and nothing else. */
+  async ensurePartition(
+    config: ConfigInput,
+    at: InstantLike,
+    options: PlanOptions = {},
+  ): Promise<MaintenanceResult> {
+    return outcomeOf(
+      await this.#underLock(config, options, async ({ trusted, record, lease, signal }) => {
+        const planned = await this.#planner.plan(trusted, { ...options, signal }, Instant.from(at))
+        refuseToChange(planned.input)
+        const wanted = this.#operationsFor(planned, Instant.from(at))
+        record.planned({ ...planned.plan, operations: wanted })
+        noteErrors(planned.plan, record)
+        await this.#execute(planned, { record, lease, signal, options, operations: wanted })
+      }),
+    )
+  }
+
+  /**
+   * Marks a detached table as one that this tool may drop; its grace period starts now. The table's range is not
+   * known, so it is never attached again by itself.
+   */
+  async adoptPartition(
+    config: ConfigInput,
+    table: string | TableName,
+    options: PlanOptions = {},
+  ): Promise<void> {
+    const trusted = TablePartitionConfig.from(config)
+    const name = typeof table === 'string' ? { schema: trusted.schema, name: table } : table
+    const { error } = await this.#underLock(trusted, options, async ({ record, signal }) => {
+      const tree = await this.#parts.metadata.readTree(trusted.table, { signal })
+      refuseToChange({ tree })
+      const { takenNames } = await this.#parts.metadata.collectEvidence(
+        { names: [name], maybeEmpty: [] },
+        { signal },
+      )
+      const oid = adoptable(name, takenNames.get(formatTableName(name)))
+      await this.#parts.repo.adoptPartition(
+        { parent: tree.parent.name, parentOid: tree.parent.oid, table: name, oid },
+        { server: tree.server, signal, ...nowOf(options) },
+      )
+      this.#logger.info(`adopted ${formatTableName(name)}`, { table: formatTableName(record.table) })
+    })
+    if (error !== undefined) throw error
+  }
+
+  #operationsFor({ input, plan }: Planned, at: Instant): readonly Operation[] {
+    const result = surveyTree(input)
+    if (!('survey' in result)) return []
+    const { range } = result.survey.timeline.slotAt(explicitPositions(input, at)[0] ?? 0n)
+    return plan.operations.filter(
+      (operation) =>
+        (operation.kind === 'create' && operation.range.from === range.from) ||
+        (operation.kind === 'attach' && operation.range.from === range.from) ||
+        operation.reason.code === 'half-built',
+    )
+  }
+
+  async #underLock(
+    config: ConfigInput,
+    options: PlanOptions,
+    body: (run: LockedRun) => Promise<void>,
+  ): Promise<RunOutcome> {
+    const trusted = TablePartitionConfig.from(config)
+    const record = new RunRecord(trusted.table)
+    try {
+      throwIfAborted(options.signal, 'The run was stopped before it began.')
+      const lease = await this.#parts.locks.acquireLock(
+        trusted.table,
+        options.signal ? { signal: options.signal } : {},
+      )
+      const signal = options.signal ? AbortSignal.any([options.signal, lease.signal]) : lease.signal
+      try {
+        await body({ trusted, record, lease, signal })
+      } catch (error) {
+        record.ended(signal.aborted ? abortedBy(signal, error) : error)
+      } finally {
+        await lease.release()
+      }
+    } catch (error) {
+      record.ended(error)
+    }
+    return { result: record.result(), error: record.error }
+  }
+
+  async #execute(
+    { input, plan }: Planned,
+    run: {
+      record: RunRecord
+      lease: LockLease
+      signal: AbortSignal
+      options: ApplyOptions
+      operations: readonly Operation[]
+      refuse?: (operation: Operation) => string | undefined
+    },
+  ): Promise<void> {
+    const { record, lease, signal, options, operations, refuse } = run
+    await runOperations(
+      { repository: this.#parts.repo, hooks: this.#hooks, logger: this.#logger },
+      {
+        config: input.config,
+        input,
+        operations,
+        inspection: inspectTable(input, plan),
+        server: input.tree.server,
+        lease,
+        signal,
+        now: options.now === undefined ? undefined : Instant.from(options.now),
+        allowDestructive: options.allowDestructive ?? true,
+        continueOnError: options.continueOnError ?? false,
+        ...(refuse && { refuse }),
+      },
+      record,
+    )
+  }
+}
+
+/** A result, and what ended the run if something did. */
+export interface RunOutcome {
+  readonly result: MaintenanceResult
+  readonly error: unknown
+}
+
+interface LockedRun {
+  readonly trusted: TablePartitionConfig
+  readonly record: RunRecord
+  readonly lease: LockLease
+  readonly signal: AbortSignal
+}
+
+function outcomeOf({ result, error }: RunOutcome): MaintenanceResult {
+  if (error !== undefined) throw error
+  return result
+}
+
+/** The OID of an ordinary table that is attached nowhere; everything else is refused. */
+function adoptable(
+  name: TableName,
+  found: { readonly oid: string; readonly what: string } | undefined,
+): string {
+  const table = formatTableName(name)
+  if (!found) {
+    throw new PartitionNotFoundError(
+      `There is no table ${table} to adopt. Check the schema and the spelling.`,
+    )
+  }
+  if (found.what === 'a table that is not attached') return found.oid
+  const message = `${table} is ${found.what}; only an ordinary table that is attached nowhere can be adopted. Nothing was changed.`
+  throw found.what === 'an attached partition'
+    ? new PartitionAttachedError(message)
+    : new PartitionError(message)
+}
+
+function noteErrors(plan: MaintenancePlan, record: RunRecord): void {
+  for (const finding of plan.findings) {
+    if (finding.severity === 'error')
+      record.issue('plan', { error: new PartitionError(`${finding.message} ${finding.next}`) })
+  }
+}
+
+function listed(moved: readonly string[]): string {
+  const shown = moved.slice(0, 5).join('; ')
+  return moved.length > 5 ? `${shown}; and ${moved.length - 5} more` : shown
+}

@@ -1,0 +1,203 @@
+import { ConnectionFailedError, PartitionError } from '../errors.ts'
+import type { TransactionMode } from '../sql/begin.ts'
+import { beginText } from '../sql/begin.ts'
+import type { DatabaseClient, DatabaseConnection, QueryResult } from './client.ts'
+import { cancelOnAbort } from './cancel-on-abort.ts'
+import { giveBack, openConnection } from './open-connection.ts'
+import { abortErrorOf, throwIfAborted } from './run-aborted.ts'
+import { describeError, isConnectionFailure, sqlStateOf } from './sql-state.ts'
+import { within } from './within.ts'
+
+/** A connection of one's own for as long as a piece of work takes. */
+export interface Session {
+  /** The process ID of the session on the server, as in `pg_stat_activity`. */
+  readonly pid: number
+  /**
+   * Runs one statement; several at once are sent one after the other.
+   *
+   * Rejects with the driver's error and its SQLSTATE, with `ConnectionFailedError` when the connection was lost (the
+   * statement may have taken effect), or with `RunAbortedError` after the abort. A statement that was already done
+   * when the cancellation came still gives its result.
+   */
+  query(text: string, values?: readonly unknown[]): Promise<QueryResult>
+  /**
+   * Runs `work` between BEGIN and COMMIT; ROLLBACK when it throws or the run was stopped.
+   *
+   * Resolves only when the server confirmed the COMMIT. When the answer to it was lost, rejects with a
+   * `ConnectionFailedError` that says so: whether the transaction took effect is then not known.
+   */
+  transaction<T>(work: () => Promise<T>, mode?: TransactionMode): Promise<T>
+}
+
+export interface SessionOptions {
+  /** Stops the work: what runs on the server is cancelled, and nothing is sent any more. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/**
+ * Takes a connection, gives it to `work` as a session, and gives it back whatever happens.
+ *
+ * It is closed instead of given back when its state is not known: after a lost connection, a failed ROLLBACK, an
+ * error that the server did not send, and after an abort, as a cancellation may still be on its way.
+ */
+export async function withConnection<T>(
+  client: DatabaseClient,
+  { signal }: SessionOptions,
+  work: (session: Session) => Promise<T>,
+): Promise<T> {
+  const connection = await openConnection(client, signal)
+  const session = new ConnectionSession(connection, { client, signal })
+  try {
+    await session.findPid()
+    return await work(session)
+  } finally {
+    await session.end()
+  }
+}
+
+const rollbackMs = 5_000
+
+class ConnectionSession implements Session {
+  readonly #connection: DatabaseConnection
+  readonly #client: DatabaseClient
+  readonly #signal: AbortSignal | undefined
+  readonly #stopListening: () => void
+  #pid: number | undefined
+  #tail: Promise<unknown> = Promise.resolve()
+  #over = false
+  #discard = false
+  #loss: Error | undefined
+  #inTransaction = false
+  #statementFailed = false
+
+  constructor(
+    connection: DatabaseConnection,
+    run: { readonly client: DatabaseClient; readonly signal: AbortSignal | undefined },
+  ) {
+    this.#connection = connection
+    this.#client = run.client
+    this.#signal = run.signal
+    this.#stopListening = connection.onLost((error) => {
+      this.#loss ??= error
+      this.#discard = true
+    })
+  }
+
+  get pid(): number {
+    return this.#pid ?? 0
+  }
+
+  async findPid(): Promise<void> {
+    const { rows } = await this.query('SELECT pg_catalog.pg_backend_pid()::pg_catalog.text AS pid')
+    this.#pid = Number(rows[0]?.['pid'])
+  }
+
+  async query(text: string, values?: readonly unknown[]): Promise<QueryResult> {
+    if (this.#over)
+      throw new PartitionError('A statement was sent after its session had ended; await every query.')
+    const turn = this.#tail.then(async () => {
+      throwIfAborted(this.#signal, 'The run was stopped before its next statement was sent.')
+      try {
+        return await this.#send(text, values)
+      } catch (error) {
+        this.#statementFailed = true
+        throw this.#explain(error)
+      }
+    })
+    this.#tail = turn.catch(() => undefined)
+    return turn
+  }
+
+  async transaction<T>(work: () => Promise<T>, mode: TransactionMode = {}): Promise<T> {
+    if (this.#inTransaction) {
+      throw new PartitionError('A transaction was begun inside a transaction of the same session.')
+    }
+    await this.query(beginText(mode))
+    this.#inTransaction = true
+    this.#statementFailed = false
+    try {
+      const result = await work()
+      await this.#commit()
+      return result
+    } catch (error) {
+      await this.#rollback()
+      throw error
+    } finally {
+      this.#inTransaction = false
+    }
+  }
+
+  /** Waits for what is still running and gives the connection back. */
+  async end(): Promise<void> {
+    this.#over = true
+    await this.#tail
+    this.#stopListening()
+    await giveBack(this.#connection, this.#discard || this.#signal?.aborted === true)
+  }
+
+  async #commit(): Promise<void> {
+    await this.#tail
+    // The server answers COMMIT in a failed transaction with a rollback and without an error.
+    if (this.#statementFailed) await this.query('SELECT 1')
+    throwIfAborted(
+      this.#signal,
+      'The run was stopped before its transaction was committed; it was rolled back.',
+    )
+    if (this.#loss !== undefined) throw this.#explain(this.#loss)
+    try {
+      await this.#send('COMMIT')
+    } catch (error) {
+      if (this.#wasAnswered(error)) throw this.#explain(error)
+      this.#discard = true
+      throw new ConnectionFailedError(
+        `The connection was lost while a transaction was being committed (${describeError(error)}), so it is not ` +
+          'known whether it was. Run again: the database is read anew and only what is missing is done.',
+        { cause: error },
+      )
+    }
+  }
+
+  async #rollback(): Promise<void> {
+    await this.#tail
+    if (this.#discard) return
+    try {
+      // Not cancelled by an abort: this is what the abort waits for.
+      await within(this.#connection.query('ROLLBACK'), { ms: rollbackMs, what: 'answer to ROLLBACK' })
+    } catch {
+      this.#discard = true
+    }
+  }
+
+  async #send(text: string, values?: readonly unknown[]): Promise<QueryResult> {
+    const cancellation = cancelOnAbort({ client: this.#client, pid: this.#pid, signal: this.#signal })
+    try {
+      return await Promise.race([this.#connection.query(text, values), cancellation.givenUp])
+    } finally {
+      await cancellation.stop()
+    }
+  }
+
+  /** Whether it was the server that refused the statement, in a session that goes on. */
+  #wasAnswered(error: unknown): boolean {
+    return this.#loss === undefined && sqlStateOf(error) !== undefined && !isConnectionFailure(error)
+  }
+
+  #explain(error: unknown): unknown {
+    // Where the server did not answer, the statement may still be running there.
+    if (!this.#wasAnswered(error)) this.#discard = true
+    if (this.#signal?.aborted === true) {
+      const message = `The run was stopped while a statement was running (${describeError(error)}).`
+      return abortErrorOf(this.#signal, message)
+    }
+    if (this.#loss === undefined && !isConnectionFailure(error)) return error
+    const consequence = this.#inTransaction
+      ? 'Its transaction was not committed, so nothing of it took effect.'
+      : 'Whether the statement that was running took effect is not known.'
+    return new ConnectionFailedError(
+      `The database connection was lost (${describeError(this.#loss ?? error)}). ${consequence}`,
+      {
+        cause: error,
+      },
+    )
+  }
+}

@@ -1,0 +1,212 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+
+import { toText } from '../sql/sql.ts'
+import type {
+  Action,
+  CommandStep,
+  Refusal,
+  RepeatStep,
+  Row,
+  Step,
+  TransactionStep,
+} from '../sql/statement.ts'
+import type { DatabaseClient } from './client.ts'
+import type { Session } from './session.ts'
+import { withConnection } from './session.ts'
+
+/** A guard or an answer found at run time said no; the transaction was rolled back and nothing was changed by it. */
+export class StepRefused extends Error {
+  readonly refusal: Refusal
+
+  constructor(refusal: Refusal) {
+    super(refusal.message)
+    this.refusal = refusal
+  }
+}
+
+export interface StepsOutcome {
+  readonly rowsMoved: number
+  /** The partition's OID, where a step asked for it. */
+  readonly oid?: string
+}
+
+interface StepContext {
+  readonly client: DatabaseClient
+  readonly signal: AbortSignal | undefined
+}
+
+/** Runs the steps of one operation in order, each on a connection of its own and committing on its own. */
+export async function runSteps(
+  client: DatabaseClient,
+  steps: readonly Step[],
+  { signal }: { readonly signal?: AbortSignal | undefined },
+): Promise<StepsOutcome> {
+  let outcome: StepsOutcome = { rowsMoved: 0 }
+  for (const step of steps) outcome = merged(outcome, await runStep(step, { client, signal }))
+  return outcome
+}
+
+function merged(before: StepsOutcome, now: Partial<StepsOutcome>): StepsOutcome {
+  return { ...before, ...now, rowsMoved: before.rowsMoved + (now.rowsMoved ?? 0) }
+}
+
+async function runStep(step: Step, context: StepContext): Promise<Partial<StepsOutcome>> {
+  const { client, signal } = context
+  switch (step.kind) {
+    case 'transaction':
+      return withConnection(client, { signal }, (session) => runTransaction(session, step))
+    case 'command':
+      await runCommand(step, context)
+      return {}
+    case 'repeat':
+      await withConnection(client, { signal }, (session) => runRepeatedly(session, step))
+      return {}
+  }
+}
+
+async function runRepeatedly(session: Session, step: RepeatStep): Promise<void> {
+  let before: string | undefined
+  for (;;) {
+    const row = (await session.query(toText(step.ask))).rows[0]
+    const now = JSON.stringify(row)
+    // The same answer twice means that the step did nothing; going on would never end.
+    if (row === undefined || now === before) return
+    before = now
+    await runTransaction(session, step.make(row))
+  }
+}
+
+async function runTransaction(session: Session, step: TransactionStep): Promise<StepsOutcome> {
+  return session.transaction(async () => {
+    await session.query(toText(step.settings))
+    return runActions(session, step.actions)
+  })
+}
+
+async function runActions(session: Session, actions: readonly Action[]): Promise<StepsOutcome> {
+  let outcome: StepsOutcome = { rowsMoved: 0 }
+  for (const action of actions) {
+    if (action.kind === 'execute') {
+      await session.query(toText(action.sql))
+      continue
+    }
+    const row: Row | undefined = (await session.query(toText(action.ask))).rows[0]
+    if (action.kind === 'guard') {
+      const refusal = action.check(row)
+      if (refusal) throw new StepRefused(refusal)
+      continue
+    }
+    const made = action.make(row ?? {})
+    if ('code' in made) throw new StepRefused(made)
+    outcome = merged(merged(outcome, await runActions(session, made)), {
+      rowsMoved: action.rows?.(row ?? {}) ?? 0,
+      ...oidIn(action.oid?.(row ?? {})),
+    })
+  }
+  return outcome
+}
+
+function oidIn(oid: string | undefined): { readonly oid?: string } {
+  return oid === undefined ? {} : { oid }
+}
+
+/**
+ * Runs a statement that cannot be in a transaction, while a second connection keeps its table's name on that table.
+ *
+ * DETACH CONCURRENTLY finds its table by name. Between our look and its own, the table could be swapped for another;
+ * an ACCESS SHARE lock held elsewhere forbids that and lets the first phase of the detach through. It is let go once
+ * the detach is pending, because the second phase waits for it.
+ */
+async function runCommand(step: CommandStep, { client, signal }: StepContext): Promise<void> {
+  // Aborting it cancels the statement and has the connection closed, with whatever is still set in it.
+  const spoiled = new AbortController()
+  const either = signal ? AbortSignal.any([signal, spoiled.signal]) : spoiled.signal
+  await withConnection(client, { signal: either }, async (session) => {
+    const command = new RunningCommand(session, step)
+    try {
+      if (client.capabilities.concurrentSessions) {
+        await withConnection(client, { signal }, (pin) =>
+          pin.transaction(async () => {
+            await lockAndCheck(pin, step)
+            await command.start()
+            await command.untilPending(pin)
+          }),
+        )
+      } else {
+        // A client with one session has nobody beside it who could swap the table.
+        await session.transaction(() => lockAndCheck(session, step))
+        await command.start()
+      }
+    } catch (error) {
+      if (!command.isStarted) throw error
+      if (!command.isPending) {
+        // The name is not kept any more, and the statement may not have looked it up yet.
+        spoiled.abort(error)
+        await command.outcome()
+        throw error
+      }
+    }
+    const { error } = await command.outcome()
+    try {
+      await session.query(toText(step.after))
+    } catch (cause) {
+      spoiled.abort(cause)
+    }
+    if (error !== undefined) throw error
+  })
+}
+
+async function lockAndCheck(session: Session, step: CommandStep): Promise<void> {
+  await session.query(toText(step.pin.settings))
+  await session.query(toText(step.pin.lock))
+  const refusal = step.pin.check.check((await session.query(toText(step.pin.check.ask))).rows[0])
+  if (refusal) throw new StepRefused(refusal)
+}
+
+interface Settled {
+  readonly error: unknown
+}
+
+/** A statement on its way, beside which other things are done. */
+class RunningCommand {
+  readonly #session: Session
+  readonly #step: CommandStep
+  #running: Promise<Settled> | undefined
+  #pending = false
+
+  constructor(session: Session, step: CommandStep) {
+    this.#session = session
+    this.#step = step
+  }
+
+  get isStarted(): boolean {
+    return this.#running !== undefined
+  }
+
+  /** The statement has found its table, whatever its name becomes. */
+  get isPending(): boolean {
+    return this.#pending
+  }
+
+  async start(): Promise<void> {
+    await this.#session.query(toText(this.#step.before))
+    this.#running = this.#session.query(toText(this.#step.statement)).then(
+      () => ({ error: undefined }),
+      (error: unknown) => ({ error: error ?? new Error('The statement failed.') }),
+    )
+  }
+
+  async outcome(): Promise<Settled> {
+    return (await this.#running) ?? { error: new Error('The statement was not sent.') }
+  }
+
+  /** PostgreSQL tells nobody that a detach has become pending, so the flag is looked at until it has, or it is over. */
+  async untilPending(pin: Session): Promise<void> {
+    const over = this.outcome().then(() => 'over' as const)
+    for (;;) {
+      const { rows } = await pin.query(toText(this.#step.pin.isPending))
+      this.#pending = rows[0]?.['pending'] === 'true'
+      if (this.#pending || (await Promise.race([over, sleep(5)])) === 'over') return
+    }
+  }
+}

@@ -1,0 +1,146 @@
+/**
+ * Every catalog query. All of them return text, so that no driver's type parser can change a value, and run in one
+ * read-only REPEATABLE READ transaction whose settings `pinSettings` has fixed.
+ *
+ * None of them takes a lock on a user's table: `pg_get_expr(.., 0)` gives the same text as with the table's OID and
+ * does not open the table, and `pg_inherits` is read directly, because `pg_partition_tree` locks every partition and
+ * leaves out those whose detach is pending.
+ */
+
+/**
+ * Fixes what the text of a bound depends on. `pg_temp` stands last, so that a temporary table named like a catalog
+ * cannot come before it.
+ */
+export const pinSettings = `
+SELECT pg_catalog.set_config('TimeZone', 'UTC', true),
+       pg_catalog.set_config('DateStyle', 'ISO, YMD', true),
+       pg_catalog.set_config('IntervalStyle', 'postgres', true),
+       pg_catalog.set_config('extra_float_digits', '3', true),
+       pg_catalog.set_config('bytea_output', 'hex', true),
+       pg_catalog.set_config('standard_conforming_strings', 'on', true),
+       pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true)`
+
+export const readServer = `
+SELECT current_setting('server_version_num') AS version,
+       (extract(epoch FROM clock_timestamp()) * 1000000)::bigint::text AS now,
+       pg_is_in_recovery()::text AS in_recovery,
+       (SELECT setting FROM pg_settings WHERE name = 'deadlock_timeout') AS deadlock_timeout,
+       (SELECT system_identifier::text FROM pg_control_system())
+         || '/' || (SELECT oid::text FROM pg_database WHERE datname = current_database()) AS database`
+
+/** $1 schemas, $2 names, pairwise. One row per wanted table, also for those that do not exist. */
+export const readParents = `
+WITH parent AS (
+  SELECT w.ord, w.schema, w.name, c.oid, c.relkind, c.relowner, pt.partstrat, pt.partattrs, pt.partdefid
+  FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS w(schema, name, ord)
+  LEFT JOIN pg_namespace n ON n.nspname = w.schema
+  LEFT JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = w.name
+  LEFT JOIN pg_partitioned_table pt ON pt.partrelid = c.oid
+)
+SELECT p.schema, p.name, p.oid::text, p.partstrat::text AS method,
+       pg_get_userbyid(p.relowner)::text AS owner,
+       (SELECT json_agg(json_build_object(
+                 'name', a.attname,
+                 'expression', CASE WHEN k.attnum = 0 THEN pg_get_partkeydef(p.oid) END,
+                 'type', coalesce(format_type(a.atttypid, NULL), '')) ORDER BY k.ord)
+        FROM unnest(p.partattrs::int2[]) WITH ORDINALITY AS k(attnum, ord)
+        LEFT JOIN pg_attribute a ON a.attrelid = p.oid AND a.attnum = k.attnum AND k.attnum > 0)::text AS key,
+       (SELECT json_agg(a.attname ORDER BY a.attnum)
+        FROM pg_attribute a WHERE a.attrelid = p.oid AND a.attnum > 0 AND NOT a.attisdropped)::text AS columns,
+       (SELECT json_agg(json_build_object(
+                 'name', ic.relname,
+                 'columns', (SELECT json_agg(a.attname ORDER BY k.ord)
+                             FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS k(attnum, ord)
+                             JOIN pg_attribute a ON a.attrelid = p.oid AND a.attnum = k.attnum
+                             WHERE k.ord <= i.indnkeyatts)) ORDER BY ic.relname)
+        FROM pg_index i JOIN pg_class ic ON ic.oid = i.indexrelid
+        WHERE i.indrelid = p.oid AND i.indisunique)::text AS unique_keys,
+       (SELECT json_agg(json_build_object('name', k.conname, 'schema', n.nspname, 'table', c.relname)
+                        ORDER BY n.nspname, c.relname, k.conname)
+        FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE k.contype = 'f' AND k.confrelid IN (p.oid, p.partdefid) AND k.conparentid = 0)::text AS referenced_by,
+       (SELECT json_agg(json_build_object('name', k.conname, 'schema', n.nspname, 'table', c.relname)
+                        ORDER BY n.nspname, c.relname, k.conname)
+        FROM pg_constraint k JOIN pg_class c ON c.oid = k.confrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE k.contype = 'f' AND k.conrelid = p.oid AND k.conparentid = 0)::text AS foreign_keys
+FROM parent p
+ORDER BY p.ord`
+
+/** $1 OIDs of the parents. One row per direct child; the leaves below a partitioned child are added up. */
+export const readPartitions = `
+SELECT i.inhparent::text AS parent, c.oid::text, n.nspname::text AS schema, c.relname::text AS name,
+       c.relkind::text AS kind, pg_get_userbyid(c.relowner)::text AS owner,
+       pg_get_expr(c.relpartbound, 0) AS bound, i.inhdetachpending::text AS pending, d.description AS comment,
+       CASE WHEN c.relkind = 'p' THEN s.rows ELSE c.reltuples END::text AS rows,
+       (CASE WHEN c.relkind = 'p' THEN coalesce(s.pages, 0) ELSE c.relpages END
+         * current_setting('block_size')::bigint)::text AS size
+FROM pg_inherits i
+JOIN pg_class c ON c.oid = i.inhrelid
+JOIN pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN pg_description d ON d.objoid = c.oid AND d.classoid = 'pg_class'::regclass AND d.objsubid = 0
+LEFT JOIN LATERAL (
+  WITH RECURSIVE below AS (
+    SELECT b.inhrelid FROM pg_inherits b WHERE b.inhparent = c.oid
+    UNION ALL
+    SELECT b.inhrelid FROM below JOIN pg_inherits b ON b.inhparent = below.inhrelid)
+  SELECT sum(l.relpages)::bigint AS pages,
+         CASE WHEN min(l.reltuples) >= 0 THEN sum(l.reltuples) ELSE -1 END AS rows
+  FROM below JOIN pg_class l ON l.oid = below.inhrelid AND l.relkind = 'r'
+) s ON c.relkind = 'p'
+WHERE i.inhparent = ANY($1::oid[])`
+
+/** $1 and $2: how an orphan marker and a building marker begin. Tables that are attached nowhere. */
+export const readMarked = `
+WITH marked AS (
+  SELECT c.oid, n.nspname, c.relname, c.relkind, c.relowner, c.reltuples, c.relpages, d.description
+  FROM pg_description d
+  JOIN pg_class c ON c.oid = d.objoid
+  JOIN pg_namespace n ON n.oid = c.relnamespace
+  WHERE d.classoid = 'pg_class'::regclass AND d.objsubid = 0
+    AND (starts_with(d.description, $1) OR starts_with(d.description, $2))
+    AND NOT c.relispartition AND c.relkind IN ('r', 'p', 'f')
+), referring AS (
+  SELECT k.confrelid, json_agg(json_build_object('name', k.conname, 'schema', n.nspname, 'table', c.relname)
+                               ORDER BY n.nspname, c.relname, k.conname) AS keys
+  FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+  WHERE k.contype = 'f' AND k.conrelid <> k.confrelid AND k.confrelid IN (SELECT oid FROM marked)
+  GROUP BY k.confrelid
+)
+SELECT m.oid::text, m.nspname::text AS schema, m.relname::text AS name, m.relkind::text AS kind,
+       pg_get_userbyid(m.relowner)::text AS owner, m.description AS comment, m.reltuples::text AS rows,
+       (m.relpages * current_setting('block_size')::bigint)::text AS size,
+       r.keys::text AS referenced_by,
+       (SELECT json_agg(json_build_object('name', k.conname, 'schema', n.nspname, 'table', c.relname)
+                        ORDER BY k.conname)
+        FROM pg_constraint k JOIN pg_class c ON c.oid = k.confrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE k.contype = 'f' AND k.conrelid = m.oid AND k.conrelid <> k.confrelid AND k.conparentid = 0)::text AS foreign_keys
+FROM marked m LEFT JOIN referring r ON r.confrelid = m.oid
+ORDER BY m.nspname, m.relname`
+
+/**
+ * $1 schemas, $2 names, pairwise. The names that a relation or a type already has. The array type that comes with
+ * another type does not count: PostgreSQL renames it out of the way.
+ */
+export const readTakenNames = `
+SELECT w.schema, w.name, coalesce(c.oid, t.oid)::text AS oid,
+       CASE c.relkind
+         WHEN 'r' THEN CASE WHEN c.relispartition THEN 'an attached partition' ELSE 'a table that is not attached' END
+         WHEN 'p' THEN CASE WHEN c.relispartition THEN 'an attached partition' ELSE 'a partitioned table' END
+         WHEN 'i' THEN 'an index' WHEN 'I' THEN 'an index' WHEN 'v' THEN 'a view'
+         WHEN 'm' THEN 'a materialized view' WHEN 'S' THEN 'a sequence' WHEN 'f' THEN 'a foreign table'
+         ELSE 'a type' END AS what
+FROM unnest($1::text[], $2::text[]) AS w(schema, name)
+JOIN pg_namespace n ON n.nspname = w.schema
+LEFT JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = w.name
+LEFT JOIN pg_type t ON t.typnamespace = n.oid AND t.typname = w.name
+  AND NOT EXISTS (SELECT FROM pg_type e WHERE e.typarray = t.oid)
+WHERE c.oid IS NOT NULL OR t.oid IS NOT NULL`
+
+/** The partitioned tables of the database that are no partitions themselves, for `init`. */
+export const listPartitionedTables = `
+SELECT n.nspname::text AS schema, c.relname::text AS name
+FROM pg_partitioned_table pt
+JOIN pg_class c ON c.oid = pt.partrelid AND NOT c.relispartition
+JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_%'
+ORDER BY 1, 2`

@@ -1,0 +1,170 @@
+import { formatBound, parseBound } from '../model/bound-text.ts'
+import type { Bound } from '../model/bound.ts'
+import { sameBound } from '../model/bound.ts'
+import { encodeMarker, withoutMarker } from '../model/marker.ts'
+import { formatTableName } from '../model/table-name.ts'
+import type { AttachOperation, CreateOperation, RangeText } from '../plan/operation.ts'
+import type { DdlContext } from './ddl-context.ts'
+import { transaction } from './ddl-context.ts'
+import type { Seen } from './look-again.ts'
+import { checkDetached, checkParent, lookAgain, markerIn, readSeen, refuse } from './look-again.ts'
+import { moveFromDefault } from './move-from-default.ts'
+import { ident, literal, qualified, sql } from './sql.ts'
+import type { Action, Guard, Refusal, Step, TransactionStep } from './statement.ts'
+
+/**
+ * Creating: a standalone table like the parent in one transaction, ATTACH in the next.
+ *
+ * CREATE TABLE .. PARTITION OF would lock the parent ACCESS EXCLUSIVE; ATTACH takes SHARE UPDATE EXCLUSIVE. LIKE must
+ * leave out identity (a partition with its own sequence makes duplicate ids, and from 17 on cannot be attached),
+ * indexes (ATTACH makes them, and an exclusion constraint would come twice) and extended statistics. IF NOT EXISTS
+ * would succeed on any table of that name. Between the two transactions the table carries a `building` marker.
+ */
+export function createSteps(operation: CreateOperation, context: DdlContext): readonly Step[] {
+  return [buildStep(operation, context), attachStep(operation, context)]
+}
+
+function buildStep(operation: CreateOperation, context: DdlContext): TransactionStep {
+  const { parent, partition, guard, range } = operation
+  const ask = lookAgain(parent, partition)
+  return transaction(context, `build ${formatTableName(partition)}`, [
+    {
+      kind: 'guard',
+      ask,
+      expect: 'the parent and its DEFAULT are those of the plan',
+      check: (row) => checkParent(readSeen(row), { parent, ...guard }),
+    },
+    {
+      kind: 'execute',
+      sql: sql`CREATE TABLE ${qualified(partition)} (LIKE ${qualified(parent)} INCLUDING ALL EXCLUDING IDENTITY EXCLUDING INDEXES EXCLUDING STATISTICS)`,
+    },
+    {
+      kind: 'found',
+      ask,
+      describe: `COMMENT ON TABLE ${formatTableName(partition)} IS '<marker: built for ${formatTableName(parent)}, not attached yet>'`,
+      oid: (row) => readSeen(row).oid ?? undefined,
+      make: (row) => [
+        comment(
+          operation,
+          encodeMarker(
+            {
+              kind: 'building',
+              facts: {
+                oid: readSeen(row).oid ?? '',
+                database: context.database,
+                parentOid: guard.parentOid,
+                parent,
+                bound: formatBound(rangeBound(range)),
+              },
+            },
+            { prefix: context.markerPrefix, userComment: null },
+          ),
+        ),
+      ],
+    },
+  ])
+}
+
+export function attachStep(
+  operation: CreateOperation | AttachOperation,
+  context: DdlContext,
+): TransactionStep {
+  const { parent, partition, guard, range } = operation
+  const fallback = guard.default
+  const ask = lookAgain(parent, partition)
+  const attachGuard: Guard = {
+    kind: 'guard',
+    ask,
+    expect: 'the parent, its DEFAULT and the detached table are those of the plan',
+    check: (row) => {
+      const seen = readSeen(row)
+      return checkParent(seen, { parent, ...guard }) ?? checkChild(operation, context, seen)
+    },
+  }
+  return transaction(context, `attach ${formatTableName(partition)}`, [
+    // The parent comes first and with the strongest lock the step needs, so that no reader can be met half-way. With a
+    // DEFAULT that is ACCESS EXCLUSIVE: an insert that was routed to DEFAULT under a weaker one would fail with 23514.
+    ...(fallback
+      ? [
+          execute(sql`LOCK TABLE ONLY ${qualified(parent)} IN ACCESS EXCLUSIVE MODE`),
+          execute(sql`LOCK TABLE ${qualified(fallback)} IN ACCESS EXCLUSIVE MODE`),
+        ]
+      : [execute(sql`LOCK TABLE ONLY ${qualified(parent)} IN SHARE UPDATE EXCLUSIVE MODE`)]),
+    execute(sql`LOCK TABLE ONLY ${qualified(partition)} IN ACCESS EXCLUSIVE MODE`),
+    attachGuard,
+    ...(fallback ? [moveFromDefault({ ...operation, fallback })] : []),
+    ...zoneOf(context),
+    execute(
+      sql`ALTER TABLE ${qualified(parent)} ATTACH PARTITION ${qualified(partition)} FOR VALUES FROM (${literal(range.from)}) TO (${literal(range.to)})`,
+    ),
+    {
+      kind: 'found',
+      ask,
+      describe: `COMMENT ON TABLE ${formatTableName(partition)} IS <its own comment, without the marker>`,
+      oid: (row) => readSeen(row).oid ?? undefined,
+      make: (row) => [comment(operation, withoutMarker(readSeen(row).comment, context.markerPrefix))],
+    },
+  ])
+}
+
+/** A built table is known by its marker, which names its own OID; one that was detached, by OID and comment. */
+function checkChild(
+  operation: CreateOperation | AttachOperation,
+  context: DdlContext,
+  seen: Seen,
+): Refusal | undefined {
+  const { partition, guard, range } = operation
+  const name = formatTableName(partition)
+  if (seen.attachedTo === guard.parentOid && sameRange(seen.bound, range)) {
+    return refuse('raced', `${name} is attached already, with the wanted bounds`)
+  }
+  if (operation.kind === 'attach') {
+    const { oid, comment: planned } = operation.guard
+    const moved = checkDetached(seen, { partition, oid })
+    if (moved || seen.comment === planned) return moved
+    return refuse('stale', `the comment of ${name} is not the one that was planned with`)
+  }
+  const marker = markerIn(seen, context.markerPrefix)
+  if (seen.oid === null) return refuse('not-found', `${name} does not exist any more`)
+  if (
+    marker?.kind === 'building' &&
+    marker.facts.oid === seen.oid &&
+    marker.facts.parentOid === guard.parentOid
+  ) {
+    return seen.attachedTo === null ? undefined : refuse('stale', `${name} is attached to another table`)
+  }
+  return refuse('stale', `${name} is not the table that was built for this`)
+}
+
+/** Whether the text of an attached partition's bound is the wanted range; both are spelled as PostgreSQL does in UTC. */
+export function sameRange(boundText: string | null, range: RangeText): boolean {
+  const bound = boundText === null ? undefined : parseBound(boundText)
+  return bound !== undefined && sameBound(bound, rangeBound(range))
+}
+
+export function rangeBound(range: RangeText): Bound {
+  return {
+    kind: 'range',
+    from: [{ kind: 'value', text: range.from }],
+    to: [{ kind: 'value', text: range.to }],
+  }
+}
+
+function zoneOf({ ddlTimezone }: DdlContext): readonly Action[] {
+  if (ddlTimezone === 'UTC') return []
+  return [
+    execute(
+      ddlTimezone === null
+        ? sql`SET LOCAL TimeZone TO DEFAULT`
+        : sql`SELECT pg_catalog.set_config('TimeZone', ${literal(ddlTimezone)}, true)`,
+    ),
+  ]
+}
+
+function comment({ partition }: CreateOperation | AttachOperation, text: string | null): Action {
+  return execute(sql`COMMENT ON TABLE ${ident(partition.schema, partition.name)} IS ${literal(text)}`)
+}
+
+function execute(statement: ReturnType<typeof sql>): Action {
+  return { kind: 'execute', sql: statement }
+}

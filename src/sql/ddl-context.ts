@@ -1,0 +1,27 @@
+import type { Instant } from '../model/instant.ts'
+import type { DdlLimits } from './settings.ts'
+import { transactionSettings } from './settings.ts'
+import type { Action, TransactionStep } from './statement.ts'
+
+/** What the statements of an operation depend on besides the operation. */
+export interface DdlContext {
+  readonly deadlockTimeoutMs: number
+  /** `<system identifier>/<database oid>`, for the marker. */
+  readonly database: string
+  readonly limits: DdlLimits
+  readonly ddlTimezone: string | null
+  readonly markerPrefix: string
+  /** Stands in for the server's clock in a marker, where a run is given a clock. */
+  readonly now?: Instant
+  /** Drops tables without a marker of ours, too. */
+  readonly dropAllowUnmanaged: boolean
+}
+
+export function transaction(context: DdlContext, label: string, actions: readonly Action[]): TransactionStep {
+  return {
+    kind: 'transaction',
+    label,
+    settings: transactionSettings(context.limits, context.deadlockTimeoutMs),
+    actions,
+  }
+}

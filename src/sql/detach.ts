@@ -1,0 +1,161 @@
+import { withMarker, withoutMarker } from '../model/marker.ts'
+import { formatTableName } from '../model/table-name.ts'
+import type { DetachOperation, FinalizeOperation, UnmarkOperation } from '../plan/operation.ts'
+import type { DdlContext } from './ddl-context.ts'
+import { transaction } from './ddl-context.ts'
+import { checkAttached, checkParent, lookAgain, markerIn, readSeen, refuse } from './look-again.ts'
+import { statementTimeouts, transactionSettings, turnBackOn, turnOff } from './settings.ts'
+import type { Sql } from './sql.ts'
+import { literal, qualified, sql } from './sql.ts'
+import type { Action, Guard, Step } from './statement.ts'
+
+/**
+ * Detaching. The marker is committed with the detach (blocking) or before it (concurrent), so that after a crash at
+ * any point the table is attached, or marked, or both.
+ */
+export function detachSteps(operation: DetachOperation, context: DdlContext): readonly Step[] {
+  return operation.mode === 'blocking'
+    ? blockingSteps(operation, context)
+    : concurrentSteps(operation, context)
+}
+
+function blockingSteps(operation: DetachOperation, context: DdlContext): readonly Step[] {
+  const { parent, partition } = operation
+  return [
+    transaction(context, `detach ${formatTableName(partition)}`, [
+      // The parent before the partition, as every reader takes them; the other way round is a deadlock.
+      execute(sql`LOCK TABLE ONLY ${qualified(parent)} IN ACCESS EXCLUSIVE MODE`),
+      execute(sql`LOCK TABLE ONLY ${qualified(partition)} IN ACCESS EXCLUSIVE MODE`),
+      attachedGuard(operation),
+      writeMarker(operation, context),
+      execute(sql`ALTER TABLE ${qualified(parent)} DETACH PARTITION ${qualified(partition)}`),
+    ]),
+  ]
+}
+
+function concurrentSteps(operation: DetachOperation, context: DdlContext): readonly Step[] {
+  const { parent, partition, guard } = operation
+  return [
+    transaction(context, `mark ${formatTableName(partition)}`, [
+      execute(sql`LOCK TABLE ONLY ${qualified(partition)} IN SHARE UPDATE EXCLUSIVE MODE`),
+      attachedGuard(operation),
+      writeMarker(operation, context),
+    ]),
+    {
+      kind: 'command',
+      label: `detach ${formatTableName(partition)}`,
+      before: turnOff(statementTimeouts),
+      statement: sql`ALTER TABLE ${qualified(parent)} DETACH PARTITION ${qualified(partition)} CONCURRENTLY`,
+      after: turnBackOn(statementTimeouts),
+      pin: {
+        settings: transactionSettings(context.limits, context.deadlockTimeoutMs),
+        // ACCESS SHARE lets the first phase through and keeps the name on this table until the detach has it.
+        lock: sql`LOCK TABLE ONLY ${qualified(partition)} IN ACCESS SHARE MODE`,
+        check: markedGuard(operation, context),
+        isPending: sql`SELECT i.inhdetachpending::text AS pending FROM pg_inherits i WHERE i.inhrelid = ${literal(guard.oid)}::oid`,
+      },
+    },
+  ]
+}
+
+/** FINALIZE may run in a transaction, so that it is undone with its guard. */
+export function finalizeSteps(operation: FinalizeOperation, context: DdlContext): readonly Step[] {
+  const { parent, partition } = operation
+  return [
+    transaction(context, `finalize ${formatTableName(partition)}`, [
+      execute(sql`LOCK TABLE ONLY ${qualified(parent)} IN SHARE UPDATE EXCLUSIVE MODE`),
+      attachedGuard(operation),
+      execute(sql`ALTER TABLE ${qualified(parent)} DETACH PARTITION ${qualified(partition)} FINALIZE`),
+    ]),
+  ]
+}
+
+/** Takes the marker off a partition that stays attached. */
+export function unmarkSteps(operation: UnmarkOperation, context: DdlContext): readonly Step[] {
+  const { parent, partition, guard } = operation
+  return [
+    transaction(context, `unmark ${formatTableName(partition)}`, [
+      execute(sql`LOCK TABLE ONLY ${qualified(partition)} IN SHARE UPDATE EXCLUSIVE MODE`),
+      attachedGuard(operation),
+      {
+        kind: 'guard',
+        ask: lookAgain(parent, partition),
+        expect: 'the comment is that of the plan',
+        check: (row) =>
+          readSeen(row).comment === guard.comment
+            ? undefined
+            : refuse(
+                'stale',
+                `the comment of ${formatTableName(partition)} is not the one that was planned with`,
+              ),
+      },
+      execute(
+        sql`COMMENT ON TABLE ${qualified(partition)} IS ${literal(withoutMarker(guard.comment, context.markerPrefix))}`,
+      ),
+    ]),
+  ]
+}
+
+function attachedGuard(operation: DetachOperation | FinalizeOperation | UnmarkOperation): Guard {
+  const { parent, partition, guard, kind } = operation
+  return {
+    kind: 'guard',
+    ask: lookAgain(parent, partition),
+    expect: `the same partition is attached to the same parent with the same bounds${kind === 'finalize' ? ', its detach pending' : ''}`,
+    check: (row) => {
+      const seen = readSeen(row)
+      return (
+        // A DEFAULT that came or went changes how a partition can be detached; for the others it does not matter.
+        checkParent(seen, {
+          parent,
+          parentOid: guard.parentOid,
+          ...(kind === 'detach' && { defaultOid: guard.defaultOid }),
+        }) ?? checkAttached(seen, { partition, ...guard, pending: kind === 'finalize' })
+      )
+    },
+  }
+}
+
+function markedGuard(operation: DetachOperation, context: DdlContext): Guard {
+  const attached = attachedGuard(operation)
+  return {
+    ...attached,
+    expect: `${attached.expect}, and it is marked`,
+    check: (row) => {
+      const moved = attached.check(row)
+      if (moved || markerIn(readSeen(row), context.markerPrefix)?.kind === 'orphan') return moved
+      return refuse('stale', `the marker of ${formatTableName(operation.partition)} was removed`)
+    },
+  }
+}
+
+function writeMarker({ parent, partition, guard }: DetachOperation, context: DdlContext): Action {
+  return {
+    kind: 'found',
+    ask: lookAgain(parent, partition),
+    describe: `COMMENT ON TABLE ${formatTableName(partition)} IS '<marker: detached from ${formatTableName(parent)}, at the server's clock>' with its own comment behind it`,
+    make: (row) => {
+      const seen = readSeen(row)
+      const text = withMarker(
+        seen.comment,
+        {
+          kind: 'orphan',
+          detachedAt: (context.now ?? seen.now).toString(),
+          facts: {
+            oid: guard.oid,
+            database: context.database,
+            parentOid: guard.parentOid,
+            parent,
+            bound: guard.boundText,
+          },
+        },
+        context.markerPrefix,
+      )
+      return [execute(sql`COMMENT ON TABLE ${qualified(partition)} IS ${literal(text)}`)]
+    },
+  }
+}
+
+function execute(statement: Sql): Action {
+  return { kind: 'execute', sql: statement }
+}

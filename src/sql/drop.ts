@@ -1,0 +1,140 @@
+import { whyNotTrusted, withMarker } from '../model/marker.ts'
+import type { TableName } from '../model/table-name.ts'
+import { formatTableName } from '../model/table-name.ts'
+import type { DropOperation } from '../plan/operation.ts'
+import type { DdlContext } from './ddl-context.ts'
+import { transaction } from './ddl-context.ts'
+import type { Seen } from './look-again.ts'
+import { checkDetached, checkParent, lookAgain, markerIn, readSeen, refuse } from './look-again.ts'
+import type { Sql } from './sql.ts'
+import { ident, literal, qualified, sql } from './sql.ts'
+import type { Action, Guard, Refusal, Step } from './statement.ts'
+
+/**
+ * Dropping: only a detached table that carries our marker, looked at again under ACCESS EXCLUSIVE in the transaction
+ * of the DROP, never with CASCADE.
+ *
+ * Its own foreign keys go first, one transaction each: removing one locks the table it refers to ACCESS EXCLUSIVE,
+ * and with all of them in the DROP every one of those tables would be locked until the end.
+ */
+export function dropSteps(operation: DropOperation, context: DdlContext): readonly Step[] {
+  const { partition, guard } = operation
+  const name = formatTableName(partition)
+  const lockAndLook: readonly Action[] = [
+    execute(sql`LOCK TABLE ONLY ${qualified(partition)} IN ACCESS EXCLUSIVE MODE`),
+    dropGuard(operation, context),
+  ]
+  const foreignKeys: Step = {
+    kind: 'repeat',
+    label: `remove the foreign keys of ${name}`,
+    // One that refers to a partitioned table has a child for each of its partitions; those go with it.
+    ask: sql`SELECT k.conname::pg_catalog.text AS name FROM pg_catalog.pg_constraint k WHERE k.conrelid OPERATOR(pg_catalog.=) ${literal(guard.oid)}::pg_catalog.oid AND k.contype OPERATOR(pg_catalog.=) 'f' AND k.conparentid OPERATOR(pg_catalog.=) 0::pg_catalog.oid ORDER BY k.conname LIMIT 1`,
+    describe: `for each foreign key of ${name}: ALTER TABLE ${name} DROP CONSTRAINT <its name>`,
+    make: (row) =>
+      transaction(context, `remove the foreign key ${String(row['name'])} of ${name}`, [
+        ...lockAndLook,
+        execute(sql`ALTER TABLE ${qualified(partition)} DROP CONSTRAINT ${ident(String(row['name']))}`),
+      ]),
+  }
+  const drop: Step = transaction(context, `drop ${name}`, [
+    ...lockAndLook,
+    ...(guard.marker === 'building' ? [emptyGuard(partition)] : []),
+    execute(sql`DROP TABLE ${qualified(partition)}`),
+  ])
+  return guard.marker === 'building' ? [drop] : [foreignKeys, drop]
+}
+
+function dropGuard(operation: DropOperation, context: DdlContext): Guard {
+  const { parent, partition, guard } = operation
+  return {
+    kind: 'guard',
+    ask: lookAgain(parent, partition),
+    expect: 'the same table, attached to nothing, with its marker',
+    check: (row) => {
+      const seen = readSeen(row)
+      if (guard.marker === 'building' && seen.oid === guard.oid && seen.attachedTo === guard.parentOid) {
+        return refuse('raced', `${formatTableName(partition)} was attached by whoever built it`)
+      }
+      return checkDetached(seen, { partition, oid: guard.oid }) ?? checkMarker(seen, operation, context)
+    },
+  }
+}
+
+function checkMarker(
+  seen: Seen,
+  { partition, guard }: DropOperation,
+  context: DdlContext,
+): Refusal | undefined {
+  const name = formatTableName(partition)
+  const marker = markerIn(seen, context.markerPrefix)
+  const trusted =
+    marker?.kind === guard.marker &&
+    whyNotTrusted(marker, { oid: guard.oid, database: context.database, parentOid: guard.parentOid }) ===
+      undefined
+  if (!trusted) {
+    if (context.dropAllowUnmanaged && guard.marker === 'orphan') return undefined
+    return refuse('unmanaged', `${name} does not carry the marker of a table that was detached here`)
+  }
+  if (guard.comment === null || seen.comment === guard.comment) return undefined
+  return refuse('stale', `the marker of ${name} is not the one that was planned with`)
+}
+
+/** We made the table and never attached it; rows in it are somebody's. */
+function emptyGuard(partition: TableName): Guard {
+  return {
+    kind: 'guard',
+    ask: sql`SELECT EXISTS (SELECT FROM ${qualified(partition)})::text AS filled`,
+    expect: 'the table is empty',
+    check: (row) =>
+      row?.['filled'] === 'false' ? undefined : refuse('stale', `${formatTableName(partition)} holds rows`),
+  }
+}
+
+/** What `adoptSteps` marks. */
+export interface Adoption {
+  readonly parent: TableName
+  readonly parentOid: string
+  readonly table: TableName
+  readonly oid: string
+}
+
+/** Marks a detached table as ours, from now on; its range is not known. */
+export function adoptSteps(
+  { parent, parentOid, table, oid }: Adoption,
+  context: DdlContext,
+): readonly Step[] {
+  const ask = lookAgain(parent, table)
+  return [
+    transaction(context, `adopt ${formatTableName(table)}`, [
+      execute(sql`LOCK TABLE ONLY ${qualified(table)} IN SHARE UPDATE EXCLUSIVE MODE`),
+      {
+        kind: 'guard',
+        ask,
+        expect: 'the same table, attached to nothing',
+        check: (row) => {
+          const seen = readSeen(row)
+          return checkParent(seen, { parent, parentOid }) ?? checkDetached(seen, { partition: table, oid })
+        },
+      },
+      {
+        kind: 'found',
+        ask,
+        describe: `COMMENT ON TABLE ${formatTableName(table)} IS '<marker>' with its own comment behind it`,
+        make: (row) => {
+          const seen = readSeen(row)
+          const facts = { oid, database: context.database, parentOid, parent, bound: undefined }
+          const text = withMarker(
+            seen.comment,
+            { kind: 'orphan', detachedAt: (context.now ?? seen.now).toString(), facts },
+            context.markerPrefix,
+          )
+          return [execute(sql`COMMENT ON TABLE ${qualified(table)} IS ${literal(text)}`)]
+        },
+      },
+    ]),
+  ]
+}
+
+function execute(statement: Sql): Action {
+  return { kind: 'execute', sql: statement }
+}

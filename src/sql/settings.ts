@@ -1,0 +1,78 @@
+import type { Sql } from './sql.ts'
+import { join, literal, sql } from './sql.ts'
+
+/** How long the tool's own statements may wait and run. The one place where timeouts come from. */
+export interface DdlLimits {
+  /** The longest wait for one lock. Whoever queues behind the wait waits as long. */
+  readonly lockTimeoutMs: number
+  /** The longest run of one statement, because lock waits add up and a scan under a lock is a wait for others. */
+  readonly statementTimeoutMs: number
+}
+
+export const defaultLimits: DdlLimits = { lockTimeoutMs: 200, statementTimeoutMs: 10_000 }
+
+/**
+ * Keeps the lock timeout below the server's deadlock timeout: a statement that waits longer makes the deadlock
+ * detector choose, and what it chooses may be the application. A longer wait also cancels an autovacuum.
+ */
+export function lockTimeoutFor(limits: DdlLimits, deadlockTimeoutMs: number): number {
+  return Math.max(1, Math.min(limits.lockTimeoutMs, Math.floor(deadlockTimeoutMs * 0.8)))
+}
+
+/**
+ * The settings of a transaction that changes something, local to it.
+ *
+ * The zone is UTC, so that a bound reads as it was planned; `ddlTimezone` comes right before the statement that
+ * attaches. `row_security = off` makes a row-level security policy an error where it would otherwise hide rows.
+ */
+export function transactionSettings(limits: DdlLimits, deadlockTimeoutMs: number): Sql {
+  const [first, ...rest] = (
+    [
+      ['lock_timeout', `${lockTimeoutFor(limits, deadlockTimeoutMs)}ms`],
+      ['statement_timeout', `${limits.statementTimeoutMs}ms`],
+      ['search_path', 'pg_catalog, pg_temp'],
+      ['TimeZone', 'UTC'],
+      ['DateStyle', 'ISO, YMD'],
+      ['standard_conforming_strings', 'on'],
+      ['row_security', 'off'],
+    ] as const
+  ).map(([name, value]) => sql`pg_catalog.set_config(${literal(name)}, ${literal(value)}, true)`)
+  return sql`SELECT ${rest.reduce((list, call) => sql`${list}, ${call}`, first ?? sql`1`)}`
+}
+
+/**
+ * Turns timeouts of the session off and remembers them in the session itself, until `turnBackOn` puts them back.
+ *
+ * RESET would not do: it puts back what the role has, not what the application has SET. A timeout that this server
+ * does not know is left out. Answers with a row for each that was on.
+ */
+export function turnOff(timeouts: readonly TimeoutName[]): Sql {
+  return sql`SELECT pg_catalog.set_config(${was}, s.setting, false) AS was, pg_catalog.set_config(s.name, '0', false) AS set FROM pg_catalog.pg_settings s WHERE s.name IN (${list(timeouts)}) AND s.setting <> '0'`
+}
+
+export function turnBackOn(timeouts: readonly TimeoutName[]): Sql {
+  return sql`SELECT pg_catalog.set_config(s.name, pg_catalog.current_setting(${was}), false) AS set, pg_catalog.set_config(${was}, '', false) AS was FROM pg_catalog.pg_settings s WHERE s.name IN (${list(timeouts)}) AND pg_catalog.current_setting(${was}, true) <> ''`
+}
+
+/**
+ * What can end a single statement, or the session that runs it. DETACH CONCURRENTLY runs without any of them: cut short
+ * it would stay pending, with its rows invisible, and nobody queues behind its wait on the parent.
+ */
+export const statementTimeouts: readonly TimeoutName[] = [
+  'lock_timeout',
+  'statement_timeout',
+  // From PostgreSQL 17 on.
+  'transaction_timeout',
+]
+
+export type TimeoutName =
+  | 'lock_timeout'
+  | 'statement_timeout'
+  | 'transaction_timeout'
+  | 'idle_session_timeout'
+
+const was: Sql = sql`'pg_partsmith.was_' OPERATOR(pg_catalog.||) s.name`
+
+function list(names: readonly string[]): Sql {
+  return join(names.map(literal), sql`, `)
+}

@@ -1,0 +1,78 @@
+import type { Sql } from './sql.ts'
+
+/**
+ * What is sent to the server to carry out one operation: the same value is printed by `plan --sql` and run by `apply`.
+ *
+ * A step commits on its own. Within a step everything is known beforehand but what a `found` part composes from a
+ * question that the step itself asks under its locks.
+ */
+export type Step = TransactionStep | CommandStep | RepeatStep
+
+/** Statements in one transaction, after `settings` have been made local to it. */
+export interface TransactionStep {
+  readonly kind: 'transaction'
+  /** What the step is for, in a few words. */
+  readonly label: string
+  readonly settings: Sql
+  readonly actions: readonly Action[]
+}
+
+/** One statement that cannot run in a transaction, with the session settings that must hold for it. */
+export interface CommandStep {
+  readonly kind: 'command'
+  readonly label: string
+  readonly before: Sql
+  readonly statement: Sql
+  readonly after: Sql
+  /** Locks the partition against being renamed or dropped until the statement has it; ends when it is pending. */
+  readonly pin: { readonly settings: Sql; readonly lock: Sql; readonly check: Guard; readonly isPending: Sql }
+}
+
+/** One transaction for each row that a question answers with, asked again until there are none. */
+export interface RepeatStep {
+  readonly kind: 'repeat'
+  readonly label: string
+  readonly ask: Sql
+  readonly describe: string
+  make(row: Row): TransactionStep
+}
+
+export type Action =
+  | { readonly kind: 'execute'; readonly sql: Sql }
+  | Guard
+  | {
+      readonly kind: 'found'
+      readonly ask: Sql
+      /** What is done with the answer, for people who read the statements beforehand. */
+      readonly describe: string
+      /** What follows from the answer. A refusal rolls the transaction back. */
+      make(row: Row): readonly Action[] | Refusal
+      /** How many rows will move, where the answer tells. */
+      rows?(row: Row): number
+      /** The partition's OID, where the answer tells. */
+      oid?(row: Row): string | undefined
+    }
+
+/** A question whose answer must be as planned, asked under the locks taken before it. */
+export interface Guard {
+  readonly kind: 'guard'
+  readonly ask: Sql
+  readonly expect: string
+  /** The sentence about what moved, or nothing when all is as planned. */
+  check(row: Row | undefined): Refusal | undefined
+}
+
+export interface Refusal {
+  readonly code:
+    | 'stale'
+    | 'unmanaged'
+    | 'attached'
+    | 'not-found'
+    | 'pending'
+    | 'raced'
+    | 'rows-in-default'
+    | 'referenced'
+  readonly message: string
+}
+
+export type Row = Readonly<Record<string, unknown>>

@@ -1,0 +1,71 @@
+import type { Operation } from '../plan/operation.ts'
+import { attachStep, createSteps } from './create.ts'
+import { beginText } from './begin.ts'
+import type { DdlContext } from './ddl-context.ts'
+import { detachSteps, finalizeSteps, unmarkSteps } from './detach.ts'
+import { dropSteps } from './drop.ts'
+import { toText } from './sql.ts'
+import type { Action, Step } from './statement.ts'
+
+/** The statements of an operation. `plan --sql` prints them and `apply` runs them; there is no other source. */
+export function statements(operation: Operation, context: DdlContext): readonly Step[] {
+  switch (operation.kind) {
+    case 'create':
+      return createSteps(operation, context)
+    case 'attach':
+      return [attachStep(operation, context)]
+    case 'finalize':
+      return finalizeSteps(operation, context)
+    case 'detach':
+      return detachSteps(operation, context)
+    case 'drop':
+      return dropSteps(operation, context)
+    case 'unmark':
+      return unmarkSteps(operation, context)
+  }
+}
+
+/** Renders the statements for a reader: what depends on an answer found at run time stands in a comment. */
+export function renderStatements(operation: Operation, context: DdlContext): string {
+  const steps = statements(operation, context).map(renderStep)
+  return [`-- ${operation.id}: ${operation.reason.text}`, ...steps].join('\n')
+}
+
+function renderStep(step: Step): string {
+  switch (step.kind) {
+    case 'transaction':
+      return [
+        `${beginText()};`,
+        `${toText(step.settings)};`,
+        ...step.actions.map(renderAction),
+        'COMMIT;',
+      ].join('\n')
+    case 'command':
+      return [
+        '-- on a second connection, until the detach is pending or over:',
+        `${beginText()};`,
+        `${toText(step.pin.settings)};`,
+        `${toText(step.pin.lock)};`,
+        renderAction(step.pin.check),
+        `${toText(step.pin.isPending)}; -- again and again`,
+        'COMMIT;',
+        '-- meanwhile, outside of a transaction:',
+        `${toText(step.before)};`,
+        `${toText(step.statement)};`,
+        `${toText(step.after)};`,
+      ].join('\n')
+    case 'repeat':
+      return `-- found at run time: ${step.describe}`
+  }
+}
+
+function renderAction(action: Action): string {
+  switch (action.kind) {
+    case 'execute':
+      return `${toText(action.sql)};`
+    case 'guard':
+      return `${toText(action.ask).trim()};\n-- goes on only if ${action.expect}`
+    case 'found':
+      return `${toText(action.ask).trim()};\n-- found at run time: ${action.describe}`
+  }
+}
