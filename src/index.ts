@@ -93,7 +93,7 @@ export {
 export type { LockLease, LockManager } from './run/lock.ts'
 export type { RedisLike } from './run/locks/redis-client.ts'
 export { type AdvisoryLockOptions, PostgresAdvisoryLockManager } from './run/locks/advisory.ts'
-export { RedisDistributedLockManager, type RedisLike, type RedisLockOptions } from './run/locks/redis.ts'
+export { RedisDistributedLockManager, type RedisLockOptions } from './run/locks/redis.ts'
 export { type Logger, silentLogger } from './run/logger.ts'
 export { maintainPartitions, PartitionMaintainer } from './run/maintainer.ts'
 export type { PartitionMetadataProvider, ReadOptions } from './run/metadata-provider.ts'

@@ -46,7 +46,7 @@ export interface ParentTable {
   readonly key: readonly KeyColumn[]
   readonly columns: readonly string[]
   readonly uniqueKeys: readonly UniqueKey[]
-  /** Foreign keys of other tables that refer to this one. */
+  /** Foreign keys that refer to this table, or to its DEFAULT partition alone. */
   readonly referencedBy: readonly ForeignKey[]
   /** Its own foreign keys. */
   readonly foreignKeys: readonly ForeignKey[]
