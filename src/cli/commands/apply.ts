@@ -1,0 +1,110 @@
+import { type DocumentTable, formatTableName, type MaintenancePlan, PlanMismatchError } from '../../index.ts'
+import type { CommandIo } from '../command-io.ts'
+import type { CommandSpec } from '../command-spec.ts'
+import { eachTable } from '../each-table.ts'
+import type { ExitCode } from '../exit-code.ts'
+import { readPlanFile } from '../plan-file.ts'
+import { tableText } from '../render/printable.ts'
+import type { CommandReport } from '../report.ts'
+import { closingOfRuns, isAllowed, reportRun, type RunRequest, type RunTableReport } from '../run-report.ts'
+import {
+  type RunOptions,
+  runOptions,
+  runOptionsOf,
+  type TableOptions,
+  tableOptions,
+  tableOptionsOf,
+} from '../table-options.ts'
+import { withWorkspace, type Workspace } from '../workspace.ts'
+
+export interface ApplyRequest extends RunRequest {
+  /** Saved plans; without them every table is planned now. */
+  readonly plans?: readonly MaintenancePlan[] | undefined
+}
+
+/** Carries out saved plans, or plans and carries out; each table under its own lock. */
+export async function applyPlans(workspace: Workspace, request: ApplyRequest): Promise<CommandReport> {
+  const { io, partsmith, tables: selected } = workspace
+  const { plans, continueOnError } = request
+  const reports: RunTableReport[] = []
+  const planned = plans && tablesOf(plans, selected)
+  const tables = await eachTable({ ...workspace, tables: planned ?? selected }, 'applying', async (table) => {
+    const { config } = table
+    const saved = plans?.find((plan) => isPlanOf(plan, table))
+    const plan = saved ?? (await partsmith.plan(config, { signal: io.signal }))
+    const outcome = await partsmith.service.runPlan(config, plan, {
+      signal: io.signal,
+      allowDestructive: isAllowed(request, table),
+      continueOnError,
+    })
+    const report = await reportRun(workspace, request, { table, outcome })
+    reports.push(report)
+    return report
+  })
+  return { command: 'apply', tables, closing: closingOfRuns(reports, tables.length) }
+}
+
+/** The tables that the file has plans for; a plan for a table that was not asked for is left alone. */
+function tablesOf(
+  plans: readonly MaintenancePlan[],
+  selected: readonly DocumentTable[],
+): readonly DocumentTable[] {
+  const found = selected.filter((table) => plans.some((plan) => isPlanOf(plan, table)))
+  if (found.length > 0) return found
+  throw new PlanMismatchError(
+    `The plan is for ${plans.map(({ table }) => tableText(table)).join(', ')}, and none of the tables here is among them. Nothing was changed.`,
+  )
+}
+
+function isPlanOf({ table }: MaintenancePlan, { config }: DocumentTable): boolean {
+  return formatTableName(table) === formatTableName(config.table)
+}
+
+/** Runs the command as the shell does. */
+export async function runApply(
+  table: TableOptions,
+  options: RunOptions & { readonly plan: string | undefined; readonly allowHooks: boolean },
+  io: CommandIo,
+): Promise<ExitCode> {
+  const { plan: file, allowHooks, ...run } = options
+  let plans: readonly MaintenancePlan[] | undefined
+  return withWorkspace(
+    {
+      command: 'apply',
+      options: table,
+      io,
+      allowHooks,
+      check: async () => {
+        if (file !== undefined) plans = await readPlanFile(file, io.cwd)
+      },
+    },
+    (workspace) => applyPlans(workspace, { ...run, plans, observe: table.output === 'metrics' }),
+  )
+}
+
+export const applyCommand: CommandSpec = {
+  name: 'apply',
+  summary: 'Carry out a plan: the saved one, or one that is made now.',
+  description:
+    'Plans every table and carries the plan out under the lock of the table, or carries out the plans that `plan --save` saved. A saved plan is refused when the database or the configuration has moved on since. Nothing is detached or dropped without --allow-destructive.',
+  options: [
+    ...tableOptions,
+    { flags: '--plan <file>', description: 'Carries out the plans in this file, and nothing else.' },
+    ...runOptions,
+  ],
+  examples: [
+    { line: 'pg-partsmith apply', what: 'create what is missing; what takes rows away is left and reported' },
+    { line: 'pg-partsmith apply --allow-destructive', what: 'detach and drop what has expired, too' },
+    {
+      line: 'pg-partsmith apply --plan plan.json --allow-destructive',
+      what: 'exactly what was reviewed, or nothing',
+    },
+  ],
+  exitCodes: [0, 2, 3, 4, 5, 6],
+  run: (given, io) =>
+    runApply(
+      tableOptionsOf(given),
+      { ...runOptionsOf(given), plan: given.text('plan'), allowHooks: given.flag('allowHooks') },
+      io,
+    ),
+}

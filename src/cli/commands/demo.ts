@@ -1,0 +1,83 @@
+import { Pool } from 'pg'
+import { CommandError } from '../command-error.ts'
+import type { CommandIo } from '../command-io.ts'
+import type { CommandSpec } from '../command-spec.ts'
+import { type DemoServer, demoServer } from '../demo/demo-server.ts'
+import { giveTour } from '../demo/tour.ts'
+import type { ExitCode } from '../exit-code.ts'
+import { formatTook } from '../render/quantities.ts'
+import { verboseOption } from '../table-options.ts'
+
+export interface DemoOptions {
+  /** A server to use in place of an embedded one. */
+  readonly url: string | undefined
+  /** Leaves the schema on that server. */
+  readonly keep: boolean
+  readonly verbose: boolean
+}
+
+/** Runs the command as the shell does. Leaves nothing behind, however it ends. */
+export async function runDemo(options: DemoOptions, io: CommandIo): Promise<ExitCode> {
+  const { url, keep, verbose } = options
+  if (keep && url === undefined) {
+    throw new CommandError('--keep goes with --url: the embedded server ends with the demonstration.', {
+      exitCode: 64,
+      code: 'usage',
+    })
+  }
+  const started = performance.now()
+  if (url === undefined) io.out.write('Starting a PostgreSQL server for this, with nothing to install ..\n')
+  const server = await demoServer(url, io)
+  io.out.write(`Using ${server.name}.\n`)
+  const pool = new Pool({ ...server.options, max: 5 })
+  pool.on('error', () => undefined)
+  try {
+    const { schema, secrets } = server
+    const exitCode = await giveTour({ pool, schema, secrets, verbose }, io)
+    io.out.write(`That took ${formatTook(performance.now() - started)}. `)
+    return exitCode
+  } finally {
+    await tidyUp({ server, pool, keep, own: url !== undefined }, io)
+  }
+}
+
+async function tidyUp(
+  about: { readonly server: DemoServer; readonly pool: Pool; readonly keep: boolean; readonly own: boolean },
+  io: CommandIo,
+): Promise<void> {
+  const { server, pool, keep, own } = about
+  const drop = `DROP SCHEMA ${server.schema} CASCADE`
+  try {
+    if (own && keep) io.out.write(`The schema ${server.schema} was kept; remove it with: ${drop};\n`)
+    else if (own) {
+      await pool.query(drop.replace('SCHEMA', 'SCHEMA IF EXISTS'))
+      io.out.write(`The schema ${server.schema} was dropped.\n`)
+    }
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause)
+    io.err.write(`The schema ${server.schema} could not be dropped (${why}). Remove it with: ${drop};\n`)
+  } finally {
+    await pool.end()
+    await server.stop()
+    if (!own) io.out.write('The server is stopped and its files are deleted.\n')
+  }
+}
+
+export const demoCommand: CommandSpec = {
+  name: 'demo',
+  summary: 'See all of it on a throw-away server, in a few seconds.',
+  description:
+    'Starts a PostgreSQL server of its own, makes a table with 18 months of rows, and shows it before, what is due, doing it, and after. With --url it does the same on your server, in a schema of its own that it drops at the end. Leaves nothing behind, also after Ctrl+C.',
+  options: [
+    { flags: '--url <url>', description: 'Uses this server, with a right to create schemas.' },
+    { flags: '--keep', description: 'Keeps the schema there, to look at it.' },
+    verboseOption,
+  ],
+  examples: [
+    { line: 'pg-partsmith demo', what: 'needs nothing but the package of the embedded server' },
+    { line: 'pg-partsmith demo --url postgres://user@host/db', what: 'on a server that is there' },
+  ],
+  exitCodes: [0, 3, 4, 5],
+  run: (given, io) =>
+    runDemo({ url: given.text('url'), keep: given.flag('keep'), verbose: given.flag('verbose') }, io),
+}

@@ -1,0 +1,160 @@
+import { formatTableName, type MaintenancePlan } from '../../index.ts'
+import { CommandError } from '../command-error.ts'
+import type { CommandIo } from '../command-io.ts'
+import type { CommandSpec, GivenOptions } from '../command-spec.ts'
+import { eachTable } from '../each-table.ts'
+import { type ExitCode, worstOf } from '../exit-code.ts'
+import { exitCodeOfFindings } from '../failure-code.ts'
+import { planAsData, writePlanFile } from '../plan-file.ts'
+import { printable } from '../render/printable.ts'
+import { renderPlan, summarizePlans } from '../render/plan.ts'
+import { counted } from '../render/quantities.ts'
+import type { CommandReport, TableReport } from '../report.ts'
+import { type TableOptions, tableOptions, tableOptionsOf } from '../table-options.ts'
+import { withWorkspace, type Workspace } from '../workspace.ts'
+import { checkWritable } from '../written-file.ts'
+
+export interface PlanCommandOptions {
+  /** Ends with 2 where something is pending. */
+  readonly check: boolean
+  /** Prints the statements in place of the plan. */
+  readonly sql: boolean
+  readonly locks: boolean
+  /** Where the plans are saved for `apply --plan`. */
+  readonly save: string | undefined
+}
+
+/** Plans every table of the workspace; changes nothing in the database. */
+export async function planTables(workspace: Workspace, options: PlanCommandOptions): Promise<CommandReport> {
+  const { io, partsmith } = workspace
+  const plans: MaintenancePlan[] = []
+  const texts: string[] = []
+  const tables = await eachTable(workspace, 'planning', async ({ config }): Promise<TableReport> => {
+    const plan = await partsmith.plan(config, { signal: io.signal })
+    const sql = options.sql
+      ? await partsmith.service.renderSql(config, plan, { signal: io.signal })
+      : undefined
+    plans.push(plan)
+    if (sql !== undefined) texts.push(sqlSection(plan, sql))
+    return {
+      table: config.table,
+      exitCode: worstOf([
+        exitCodeOfFindings(plan.findings),
+        options.check && plan.operations.length > 0 ? 2 : 0,
+      ]),
+      lines: (page) => renderPlan({ config, plan }, page, { locks: options.locks }),
+      fields: { plan: planAsData(plan), ...(sql !== undefined && { sql }) },
+      observed: { table: config.table, up: true, plan },
+    }
+  })
+  const saved = options.save === undefined ? undefined : await savePlans(options.save, plans, io)
+  return {
+    command: 'plan',
+    tables,
+    closing: closingOf({ plans, failed: tables.length - plans.length, saved }),
+    ...(options.sql && { text: texts.join('\n') }),
+  }
+}
+
+function closingOf(about: {
+  readonly plans: readonly MaintenancePlan[]
+  readonly failed: number
+  readonly saved: string | undefined
+}): string {
+  const { plans, failed, saved } = about
+  return [
+    ...(plans.length > 0 ? [summarizePlans(plans)] : []),
+    ...(failed > 0 ? [`${counted(failed, 'table')} could not be planned.`] : []),
+    'Nothing was changed.',
+    ...(saved === undefined
+      ? []
+      : [`Saved to ${saved}; carry it out with \`pg-partsmith apply --plan ${saved}\`.`]),
+  ].join(' ')
+}
+
+/** Without a plan there is no file: an old one must not be taken for the new one. */
+async function savePlans(
+  file: string,
+  plans: readonly MaintenancePlan[],
+  io: CommandIo,
+): Promise<string | undefined> {
+  if (plans.length === 0) return undefined
+  await writePlanFile(file, plans, io.cwd)
+  return file
+}
+
+function sqlSection(plan: MaintenancePlan, sql: string): string {
+  const head = [
+    `${formatTableName(plan.table)}: ${counted(plan.operations.length, 'operation')}, planned at ${plan.plannedAt}`,
+    ...plan.findings.map(({ severity, message, next }) => `${severity}: ${message} ${next}`),
+  ]
+  // A line end in a name must not end the comment.
+  return `${head.map((line) => `-- ${printable(line).replaceAll('\n', ' ')}`).join('\n')}\n\n${sql}`
+}
+
+/** Runs the command as the shell does. */
+export async function runPlan(
+  table: TableOptions,
+  options: PlanCommandOptions,
+  io: CommandIo,
+): Promise<ExitCode> {
+  if (options.sql && table.output === 'metrics') {
+    throw new CommandError('--sql goes with --output human or json, not with metrics.', {
+      exitCode: 64,
+      code: 'usage',
+    })
+  }
+  return withWorkspace(
+    {
+      command: 'plan',
+      options: table,
+      io,
+      check: async () => {
+        if (options.save !== undefined) await checkWritable(options.save, io.cwd)
+      },
+    },
+    (workspace) => planTables(workspace, options),
+  )
+}
+
+export const planCommand: CommandSpec = {
+  name: 'plan',
+  summary: 'Show what is due, and change nothing.',
+  description:
+    'Reads the catalog and decides what is due for every table: what would be created, detached and dropped, why, and what it costs. Takes no lock that anybody notices and changes nothing.',
+  options: [
+    ...tableOptions,
+    {
+      flags: '--check',
+      description: 'Exits with 2 where anything is pending, for pipelines and monitoring.',
+    },
+    {
+      flags: '--save <file>',
+      description: 'Saves the plans, to be reviewed and carried out later by `apply --plan`.',
+    },
+    { flags: '--sql', description: 'Prints the statements that `apply` would send.' },
+    { flags: '--locks', description: 'Shows for every operation which locks it takes and what they block.' },
+  ],
+  examples: [
+    { line: 'pg-partsmith plan', what: 'what is due, for all tables of the configuration' },
+    { line: 'pg-partsmith plan --table app.events --locks', what: 'one table, with what each step blocks' },
+    { line: 'pg-partsmith plan --check', what: 'in a pipeline: exit code 2 means that something is pending' },
+    {
+      line: 'pg-partsmith plan --save plan.json',
+      what: 'to be reviewed, then `pg-partsmith apply --plan plan.json`',
+    },
+    { line: 'pg-partsmith plan --sql > review.sql', what: 'the statements, for a reviewer' },
+  ],
+  exitCodes: [0, 2, 3, 4, 5],
+  run: (given: GivenOptions, io) =>
+    runPlan(
+      tableOptionsOf(given),
+      {
+        check: given.flag('check'),
+        sql: given.flag('sql'),
+        locks: given.flag('locks'),
+        save: given.text('save'),
+      },
+      io,
+    ),
+}

@@ -1,0 +1,82 @@
+import type { Finding, TableInspection } from '../../index.ts'
+import type { CommandIo } from '../command-io.ts'
+import type { CommandSpec } from '../command-spec.ts'
+import { eachTable } from '../each-table.ts'
+import type { ExitCode } from '../exit-code.ts'
+import { renderFindings } from '../render/findings.ts'
+import { counted } from '../render/quantities.ts'
+import { tableHeader } from '../render/table-header.ts'
+import type { CommandReport, TableReport } from '../report.ts'
+import { type TableOptions, tableOptions, tableOptionsOf } from '../table-options.ts'
+import { withWorkspace, type Workspace } from '../workspace.ts'
+
+/** Checks that every table is there and is what the configuration says; changes nothing. */
+export async function validateTables(workspace: Workspace): Promise<CommandReport> {
+  const { io, partsmith } = workspace
+  const tables = await eachTable(workspace, 'checking', async ({ config }): Promise<TableReport> => {
+    const inspection = await partsmith.inspect(config, { signal: io.signal })
+    const wrong = inspection.findings.filter(({ severity }) => severity === 'error')
+    const unmanaged = everythingUnmanaged(inspection)
+    return {
+      table: config.table,
+      exitCode: wrong.length > 0 || unmanaged !== undefined ? 3 : 0,
+      lines: (page) => [
+        ...tableHeader(config, page),
+        ...(wrong.length > 0
+          ? ['', ...renderFindings(wrong, page)]
+          : [
+              unmanaged === undefined
+                ? `  ${page.style.good('ok')}  ${counted(attachedIn(inspection).length, 'partition')}`
+                : `  ${page.style.warning('warning')}  ${unmanaged}`,
+            ]),
+      ],
+      fields: { valid: wrong.length === 0, findings: wrong satisfies readonly Finding[] },
+      observed: { table: config.table, up: true, inspection },
+    }
+  })
+  const good = tables.filter(({ exitCode }) => exitCode === 0).length
+  const bad = tables.length - good
+  return {
+    command: 'validate',
+    tables,
+    closing:
+      bad === 0
+        ? `${all(good)} as configured.`
+        : `${counted(bad, 'table')} of ${tables.length} not as configured.`,
+  }
+}
+
+function all(count: number): string {
+  return count === 1 ? 'The table is' : `All ${count} tables are`
+}
+
+function attachedIn({ partitions }: TableInspection): TableInspection['partitions'] {
+  return partitions.filter(({ state }) => !['missing', 'detached', 'half-built'].includes(state))
+}
+
+/** A wrong granularity or zone shows in this: the calendar fits none of the partitions that are there. */
+function everythingUnmanaged(inspection: TableInspection): string | undefined {
+  const ranges = attachedIn(inspection).filter(({ state }) => state !== 'default')
+  return ranges.length > 0 && ranges.every(({ state }) => state === 'unmanaged')
+    ? `None of the ${counted(ranges.length, 'partition')} lies inside a period of this calendar. Check granularity and timeZone; \`pg-partsmith init\` reads them from the table.`
+    : undefined
+}
+
+/** Runs the command as the shell does. */
+export async function runValidate(table: TableOptions, io: CommandIo): Promise<ExitCode> {
+  return withWorkspace({ command: 'validate', options: table, io }, validateTables)
+}
+
+export const validateCommand: CommandSpec = {
+  name: 'validate',
+  summary: 'Check the configuration, and the tables against it.',
+  description:
+    'Reads the configuration, connects, and checks that every table exists, is partitioned by RANGE on the configured column, and that its partitions fit the calendar. Reports everything that is wrong, not only the first. Changes nothing.',
+  options: tableOptions,
+  examples: [
+    { line: 'pg-partsmith validate', what: 'after writing the configuration' },
+    { line: 'pg-partsmith validate -c config/partsmith.yaml --url postgres://..', what: 'in a pipeline' },
+  ],
+  exitCodes: [0, 3, 4, 5],
+  run: (given, io) => runValidate(tableOptionsOf(given), io),
+}

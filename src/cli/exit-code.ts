@@ -1,0 +1,28 @@
+/** What a command tells the shell; scripts may rely on every number. */
+export type ExitCode = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 64 | 130 | 143
+
+/** Every exit code, from the one that matters least to the one that matters most, with its meaning. */
+export const exitCodes: readonly { readonly code: ExitCode; readonly meaning: string }[] = [
+  { code: 0, meaning: 'Done; nothing is left to do.' },
+  { code: 2, meaning: 'Something is pending (plan --check), or was left undone because it was not allowed.' },
+  { code: 6, meaning: 'Another maintainer holds the lock of a table.' },
+  {
+    code: 3,
+    meaning: 'A person is needed: findings, operations that were refused or failed, a plan that is stale.',
+  },
+  { code: 5, meaning: 'The database cannot be reached, refuses the login, or is one that only reads.' },
+  { code: 4, meaning: 'The configuration, a plan file or a given file cannot be used.' },
+  { code: 1, meaning: 'Something unexpected happened; please report it.' },
+  { code: 64, meaning: 'The command line is not right.' },
+  { code: 130, meaning: 'Stopped by SIGINT (Ctrl+C), after cleaning up.' },
+  { code: 143, meaning: 'Stopped by SIGTERM, after cleaning up.' },
+]
+
+/** The one of several codes that matters most, by the order of `exitCodes`; 0 for none. */
+export function worstOf(codes: readonly ExitCode[]): ExitCode {
+  return codes.reduce<ExitCode>((worst, code) => (rank(code) > rank(worst) ? code : worst), 0)
+}
+
+function rank(code: ExitCode): number {
+  return exitCodes.findIndex((entry) => entry.code === code)
+}

@@ -1,0 +1,18 @@
+#!/usr/bin/env node
+import { processIo } from './command-io.ts'
+import { runCli } from './run-cli.ts'
+import { stopOnSignals } from './stop-signal.ts'
+
+const controller = new AbortController()
+const io = processIo(controller.signal)
+stopOnSignals(controller, {
+  first: (signal) => {
+    io.err.write(
+      `pg-partsmith: stopping after ${signal}; a second one ends it at once, without cleaning up.\n`,
+    )
+  },
+  again: (exitCode) => {
+    process.exit(exitCode)
+  },
+})
+process.exitCode = await runCli(process.argv.slice(2), io)

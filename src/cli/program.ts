@@ -1,0 +1,101 @@
+import { Command, CommanderError, Option } from 'commander'
+import type { CommandIo } from './command-io.ts'
+import { type CommandSpec, GivenOptions, type OptionSpec } from './command-spec.ts'
+import { commandTree, programDescription, programExamples } from './command-tree.ts'
+import { type ExitCode, exitCodes } from './exit-code.ts'
+
+/** Codes that every command can end with. */
+const always: readonly ExitCode[] = [1, 64, 130, 143]
+
+/**
+ * Parses a command line, runs its command and gives the exit code: 64 where the line is not right, 0 after help.
+ *
+ * Rejects with what nobody foresaw.
+ */
+export async function runProgram(
+  args: readonly string[],
+  io: CommandIo,
+  { version }: { readonly version: string },
+): Promise<ExitCode> {
+  let exitCode: ExitCode = 0
+  const program = new Command('pg-partsmith')
+    .description(programDescription)
+    .version(version, '-V, --version', 'Prints the version.')
+    .helpOption('-h, --help', 'Explains a command, with examples and exit codes.')
+    .helpCommand('help [command]', 'Explains a command.')
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => io.out.write(text),
+      writeErr: (text) => io.err.write(text),
+      getOutHelpWidth: () => helpWidth(io),
+      getErrHelpWidth: () => helpWidth(io),
+    })
+    .configureHelp({ showGlobalOptions: false })
+    .addHelpText(
+      'after',
+      afterHelp(
+        programExamples,
+        exitCodes.map(({ code }) => code),
+      ),
+    )
+  for (const spec of commandTree) {
+    program.addCommand(
+      commandOf(spec, async (given) => {
+        exitCode = await spec.run(given, io)
+      }),
+    )
+  }
+  // Commands are made apart, so they do not take these from the program.
+  for (const command of program.commands) command.copyInheritedSettings(program)
+  try {
+    await program.parseAsync([...args], { from: 'user' })
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error
+    // Without a command the help is an answer to a mistake.
+    return error.exitCode === 0 ? 0 : 64
+  }
+  return exitCode
+}
+
+function helpWidth({ out }: CommandIo): number {
+  return Math.min(out.columns, 100)
+}
+
+function commandOf(spec: CommandSpec, run: (given: GivenOptions) => Promise<void>): Command {
+  const command = new Command(spec.name)
+    .summary(spec.summary)
+    .description(spec.description)
+    .helpOption('-h, --help', 'Explains this.')
+    .allowExcessArguments(false)
+    .addHelpText('after', afterHelp(spec.examples, [...spec.exitCodes, ...always]))
+    .action(async (options: Readonly<Record<string, unknown>>) => {
+      await run(new GivenOptions(options))
+    })
+  for (const option of spec.options) command.addOption(optionOf(option))
+  return command
+}
+
+function optionOf(spec: OptionSpec): Option {
+  const option = new Option(spec.flags, spec.description)
+  if (spec.choices) option.choices(spec.choices)
+  if (spec.default !== undefined) option.default(spec.default)
+  if (spec.repeatable) {
+    option.argParser((value: string, previous: readonly string[] | undefined) => [...(previous ?? []), value])
+  }
+  return option
+}
+
+function afterHelp(examples: CommandSpec['examples'], codes: readonly ExitCode[]): string {
+  const meanings = exitCodes
+    .filter(({ code }) => codes.includes(code))
+    .sort((a, b) => a.code - b.code)
+    .map(({ code, meaning }) => `  ${String(code).padStart(3)}  ${meaning}`)
+  return [
+    '',
+    'Examples:',
+    ...examples.flatMap(({ line, what }) => [`  $ ${line}`, `      ${what}`]),
+    '',
+    'Exit codes (of several tables, the one that matters most):',
+    ...meanings,
+  ].join('\n')
+}

@@ -1,0 +1,67 @@
+import { Instant, type PartitionState, type TableInspection, type TablePartitionConfig } from '../../index.ts'
+import { wrap } from './columns.ts'
+import { renderFindings } from './findings.ts'
+import { edgesOf, formatInstant, hasOffset } from './moment.ts'
+import { renderPartitions } from './partition-table.ts'
+import { counted, formatSize, formatSpan } from './quantities.ts'
+import type { Page } from './style.ts'
+import { tableHeader } from './table-header.ts'
+import { renderTimeline } from './timeline.ts'
+
+export interface InspectionView {
+  readonly config: TablePartitionConfig
+  readonly inspection: TableInspection
+}
+
+/** One table for people: the picture, the partitions, how long they last, what is not as wanted. */
+export function renderInspection(
+  { config, inspection }: InspectionView,
+  page: Page,
+  options: { readonly all: boolean } = { all: false },
+): readonly string[] {
+  const { timeZone } = config
+  const picture = renderTimeline(inspection, page, { timeZone })
+  return [
+    ...tableHeader(config, page),
+    '',
+    ...picture,
+    ...(picture.length > 0 ? [''] : []),
+    ...renderPartitions(inspection.partitions, page, { timeZone, all: options.all }),
+    '',
+    ...wrap(describeRunway(inspection, timeZone), { first: '  ', columns: page.columns }),
+    ...describeDetached(inspection).map((line) => `  ${line}`),
+    '',
+    ...renderFindings(inspection.findings, page),
+  ]
+}
+
+/** How long inserts go on finding a partition. */
+export function describeRunway(
+  { runway, partitions, hasDefault }: TableInspection,
+  timeZone: string,
+): string {
+  const fallback = hasDefault ? ' Rows go to the DEFAULT partition after that.' : ''
+  if (runway === undefined) {
+    return `No partition exists for the present moment.${hasDefault ? ' New rows go to the DEFAULT partition.' : ' Inserts fail.'}`
+  }
+  if (runway.until === 'infinity') return 'Partitions exist without an end.'
+  const instants = partitions.some(({ boundText }) => hasOffset(edgesOf(boundText)?.from ?? ''))
+  const until = formatInstant(Instant.from(runway.until), instants ? timeZone : 'UTC')
+  return `Partitions exist until ${until}, ${formatSpan(BigInt(runway.microseconds))} from now.${fallback}`
+}
+
+function describeDetached({ partitions }: TableInspection): readonly string[] {
+  const of = (state: PartitionState): TableInspection['partitions'] =>
+    partitions.filter((partition) => partition.state === state)
+  const detached = of('detached')
+  const halfBuilt = of('half-built')
+  const bytes = detached.reduce((sum, { sizeBytes = 0 }) => sum + sizeBytes, 0)
+  return [
+    ...(detached.length > 0
+      ? [`${counted(detached.length, 'detached table')} (${formatSize(bytes)}) not dropped yet.`]
+      : []),
+    ...(halfBuilt.length > 0
+      ? [`${counted(halfBuilt.length, 'table')} built and never attached; the next run tidies up.`]
+      : []),
+  ]
+}

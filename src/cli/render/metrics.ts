@@ -1,0 +1,199 @@
+import {
+  type FindingSeverity,
+  formatTableName,
+  Instant,
+  type MaintenancePlan,
+  type MaintenanceResult,
+  type OperationKind,
+  type PartitionState,
+  type TableInspection,
+  type TableName,
+} from '../../index.ts'
+import type { ExitCode } from '../exit-code.ts'
+
+/** What a command has seen of one table; what it did not look at gives no samples. */
+export interface TableObservation {
+  readonly table: TableName
+  /** Whether the table could be read. */
+  readonly up: boolean
+  readonly plan?: MaintenancePlan | undefined
+  readonly inspection?: TableInspection | undefined
+  readonly result?: MaintenanceResult | undefined
+}
+
+export interface MetricsInput {
+  readonly command: string
+  /** Seconds since 1970. */
+  readonly timestamp: number
+  readonly exitCode: ExitCode
+  readonly tables: readonly TableObservation[]
+}
+
+interface Sample {
+  readonly labels: Readonly<Record<string, string>>
+  readonly value: number
+}
+
+const operationKinds: readonly OperationKind[] = ['create', 'attach', 'finalize', 'detach', 'drop', 'unmark']
+const severities: readonly FindingSeverity[] = ['error', 'warning', 'info']
+const states: readonly PartitionState[] = [
+  'missing',
+  'expired',
+  'past',
+  'current',
+  'future',
+  'default',
+  'unmanaged',
+  'detach-pending',
+  'detached',
+  'half-built',
+]
+
+/**
+ * What was seen as Prometheus text. Every combination of labels is there, with 0 where there is nothing, so that an
+ * alert never rests on a series that is absent.
+ */
+export function renderMetrics({ command, timestamp, exitCode, tables }: MetricsInput): string {
+  const families: readonly (readonly [name: string, help: string, samples: readonly Sample[]])[] = [
+    ['up', 'Whether the table could be read (1) or not (0).', perTable(tables, ({ up }) => Number(up))],
+    [
+      'pending_operations',
+      'Operations that are due now and were not carried out.',
+      perTable(
+        tables,
+        ({ plan }) => plan,
+        (plan) =>
+          operationKinds.map((kind) => [
+            { kind },
+            plan.operations.filter((each) => each.kind === kind).length,
+          ]),
+      ),
+    ],
+    [
+      'findings',
+      'Things about the table that are not as wanted.',
+      perTable(
+        tables,
+        ({ plan, inspection, result }) => (inspection ?? plan ?? result)?.findings,
+        (findings) =>
+          severities.map((severity) => [
+            { severity },
+            findings.filter((each) => each.severity === severity).length,
+          ]),
+      ),
+    ],
+    [
+      'partitions',
+      'Partitions and detached tables by state.',
+      perTable(
+        tables,
+        ({ inspection }) => inspection,
+        ({ partitions }) =>
+          states.map((state) => [{ state }, partitions.filter((each) => each.state === state).length]),
+      ),
+    ],
+    [
+      'runway_seconds',
+      'How long inserts of the present moment go on finding a partition.',
+      perTable(tables, ({ inspection }) => inspection && runwaySeconds(inspection)),
+    ],
+    [
+      'detached_partitions',
+      'Tables that were detached and not dropped yet.',
+      perTable(tables, ({ inspection }) => inspection && detachedIn(inspection).length),
+    ],
+    [
+      'oldest_detached_age_seconds',
+      'How long ago the oldest of them was detached; 0 where there is none.',
+      perTable(tables, ({ inspection }) => inspection && oldestDetachedAge(inspection)),
+    ],
+    [
+      'applied_operations',
+      'Operations that this run carried out.',
+      perTable(
+        tables,
+        ({ result }) => result,
+        ({ operations }) =>
+          operationKinds.map((operation) => [
+            { operation },
+            operations.filter(({ kind, status }) => kind === operation && status === 'done').length,
+          ]),
+      ),
+    ],
+    [
+      'issues',
+      'Operations that failed or were refused in this run, and what else went wrong.',
+      perTable(tables, ({ result }) => result && issuesOf(result)),
+    ],
+    ['exit_code', 'What the command told the shell.', [{ labels: { command }, value: exitCode }]],
+    ['run_timestamp_seconds', 'When the command ran.', [{ labels: { command }, value: timestamp }]],
+  ]
+  return families
+    .filter(([, , samples]) => samples.length > 0)
+    .map(([name, help, samples]) => renderFamily(`pg_partsmith_${name}`, help, samples))
+    .join('')
+}
+
+type Figures = readonly (readonly [labels: Readonly<Record<string, string>>, value: number])[]
+
+function perTable<T>(
+  tables: readonly TableObservation[],
+  look: (table: TableObservation) => T | undefined,
+  figures: (seen: T) => Figures = (seen) => [[{}, Number(seen)]],
+): readonly Sample[] {
+  return tables.flatMap((observation) => {
+    const seen = look(observation)
+    const table = formatTableName(observation.table)
+    return seen === undefined
+      ? []
+      : figures(seen).map(([labels, value]) => ({ labels: { table, ...labels }, value }))
+  })
+}
+
+/** What ended the run is counted too, where it is not the issue of an operation already. */
+function issuesOf({ issues, error }: MaintenanceResult): number {
+  return issues.length + (error === undefined || issues.some(({ message }) => message === error) ? 0 : 1)
+}
+
+function runwaySeconds({ runway }: TableInspection): number {
+  if (runway === undefined) return 0
+  return runway.microseconds === 'infinity' ? Number.POSITIVE_INFINITY : Number(runway.microseconds) / 1e6
+}
+
+function detachedIn({ partitions }: TableInspection): TableInspection['partitions'] {
+  return partitions.filter(({ state }) => state === 'detached')
+}
+
+function oldestDetachedAge(inspection: TableInspection): number {
+  const now = Instant.from(inspection.server.now).epochMicroseconds
+  const ages = detachedIn(inspection).flatMap(({ detachedAt }) => {
+    if (detachedAt === undefined) return []
+    try {
+      return [Number(now - Instant.from(detachedAt).epochMicroseconds) / 1e6]
+    } catch {
+      // The finding about it says that the time cannot be read.
+      return []
+    }
+  })
+  return Math.max(0, ...ages)
+}
+
+function renderFamily(name: string, help: string, samples: readonly Sample[]): string {
+  const lines = samples.map(({ labels, value }) => `${name}${renderLabels(labels)} ${renderValue(value)}`)
+  return [`# HELP ${name} ${help}`, `# TYPE ${name} gauge`, ...lines, ''].join('\n')
+}
+
+function renderLabels(labels: Readonly<Record<string, string>>): string {
+  return `{${Object.entries(labels)
+    .map(([name, value]) => `${name}="${escapeLabel(value)}"`)
+    .join(',')}}`
+}
+
+/** The three characters that the format knows escapes for. */
+function escapeLabel(value: string): string {
+  return value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')
+}
+
+function renderValue(value: number): string {
+  return value === Number.POSITIVE_INFINITY ? '+Inf' : String(value)
+}

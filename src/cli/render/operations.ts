@@ -1,0 +1,146 @@
+import { formatTableName, type Hazard, type Operation, type OperationKind } from '../../index.ts'
+import { alignColumns, displayWidth, wrap } from './columns.ts'
+import { lockRows } from './lock-words.ts'
+import { formatRange } from './moment.ts'
+import { partitionText, printable, tableText } from './printable.ts'
+import { counted, formatCount, formatSize } from './quantities.ts'
+import type { Page, Style } from './style.ts'
+
+export interface OperationListOptions {
+  readonly timeZone: string
+  readonly locks: boolean
+}
+
+/** The numbered operations of a plan; neighbours with the same reason and hazards share the lines about them. */
+export function renderOperations(
+  operations: readonly Operation[],
+  page: Page,
+  options: OperationListOptions,
+): readonly string[] {
+  const digits = String(operations.length).length
+  const rows = alignColumns(
+    operations.map((operation, index) => [
+      String(index + 1).padStart(digits),
+      paintKind(page.style, operation.kind),
+      partitionText(operation.partition, operation.parent),
+      'range' in operation && operation.range ? formatRange(operation.range, options.timeZone) : '',
+      figures(operation),
+    ]),
+    { indent: '  ' },
+  )
+  const inner = ' '.repeat(2 + digits + 2 + longestKind(operations) + 2)
+  const lines: string[] = []
+  for (const [index, operation] of operations.entries()) {
+    lines.push(rows[index] ?? '')
+    if (options.locks) lines.push(...renderLocks(operation, inner, page))
+    const next = operations[index + 1]
+    if (next && sameNotes(operation, next)) continue
+    const size = groupSize(operations, index)
+    lines.push(...renderNotes(operation, { inner, size, page }))
+  }
+  return lines
+}
+
+export function paintKind(style: Style, kind: OperationKind): string {
+  const paint = {
+    create: style.good,
+    attach: style.good,
+    finalize: style.notice,
+    detach: style.warning,
+    drop: style.danger,
+    unmark: style.notice,
+  } as const
+  return paint[kind](kind)
+}
+
+function longestKind(operations: readonly Operation[]): number {
+  return Math.max(0, ...operations.map(({ kind }) => kind.length))
+}
+
+function figures({ sizeBytes, rowEstimate }: Operation): string {
+  const size = sizeBytes === undefined ? [] : [formatSize(sizeBytes)]
+  const rows =
+    rowEstimate === undefined ? [] : [`~${formatCount(rowEstimate)} ${rowEstimate === 1 ? 'row' : 'rows'}`]
+  return [...size, ...rows].join(', ')
+}
+
+function renderLocks(operation: Operation, inner: string, { style, columns }: Page): readonly string[] {
+  const rows = lockRows(operation)
+  const table = alignColumns(rows)
+  const lines = table.every((row) => displayWidth(inner) + 7 + displayWidth(row) <= columns)
+    ? table
+    : rows.flatMap(([relation = '', mode = '', effect = '']) =>
+        [`${relation}  ${mode}`].concat(wrap(effect, { first: '  ', columns: columns - inner.length - 7 })),
+      )
+  return lines.map((line, index) => style.muted(`${inner}${index === 0 ? 'locks' : '     '}  ${line}`))
+}
+
+function renderNotes(
+  operation: Operation,
+  about: { readonly inner: string; readonly size: number; readonly page: Page },
+): readonly string[] {
+  const { inner, size, page } = about
+  const { columns, style } = page
+  const reason = `${size > 1 ? 'each: ' : ''}${printable(operation.reason.text)}`
+  return [
+    ...wrap(reason, { first: inner, columns }).map((line) => style.muted(line)),
+    ...operation.hazards.flatMap((hazard) =>
+      wrap(`${hazard}: ${describeHazard(hazard, operation, size)}`, {
+        first: `${inner}! `,
+        rest: `${inner}  `,
+        columns,
+      }).map((line) => style.warning(line)),
+    ),
+  ]
+}
+
+/** What the hazard means for this operation, for people who run the application. */
+function describeHazard(hazard: Hazard, operation: Operation, size: number): string {
+  const parent = tableText(operation.parent)
+  switch (hazard) {
+    case 'access-exclusive-lock':
+      return `blocks reads and writes of ${exclusivelyLocked(operation)} while it runs`
+    case 'full-scan':
+      return operation.kind === 'attach'
+        ? 'reads the table in full to check its rows, unless its CHECK proves them'
+        : 'reads the DEFAULT partition in full, to be sure that no row of the range is left there'
+    case 'deletes-data':
+      return size > 1 ? 'their rows are gone afterwards' : 'its rows are gone afterwards'
+    case 'hides-data':
+      return `${size > 1 ? 'their' : 'its'} rows are no longer found through ${parent}`
+    case 'rewrites-rows': {
+      const rows = 'rowsInDefault' in operation ? operation.rowsInDefault : 0
+      return `moves ${counted(rows, 'row')} out of the DEFAULT partition`
+    }
+    case 'not-transactional':
+      return 'cannot be rolled back; cut short, it is finished by the next run'
+  }
+}
+
+/** Tables that others use: the partition itself is locked in any case. */
+function exclusivelyLocked(operation: Operation): string {
+  const own = formatTableName(operation.partition)
+  const others = operation.locks.filter(
+    ({ relation, mode }) => mode === 'ACCESS EXCLUSIVE' && formatTableName(relation) !== own,
+  )
+  const names = (others.length > 0 ? others : operation.locks).map(({ relation }) => tableText(relation))
+  return [...new Set(names)].join(' and ')
+}
+
+function sameNotes(a: Operation, b: Operation): boolean {
+  return notesOf(a) === notesOf(b)
+}
+
+function notesOf(operation: Operation): string {
+  const rows = 'rowsInDefault' in operation ? operation.rowsInDefault : 0
+  return JSON.stringify([operation.kind, operation.reason.text, operation.hazards, rows])
+}
+
+/** How many operations share the notes that stand below the one at `last`. */
+function groupSize(operations: readonly Operation[], last: number): number {
+  const own = operations[last]
+  if (!own) return 0
+  const before = operations.slice(0, last)
+  const different = before.findLastIndex((other) => !sameNotes(other, own))
+  return last - different
+}

@@ -1,0 +1,98 @@
+import {
+  ConnectionFailedError,
+  type DocumentTable,
+  LockAcquisitionError,
+  type MaintenanceResult,
+  type RunOutcome,
+} from '../index.ts'
+import { exitCodeOfRun } from './failure-code.ts'
+import type { Hide } from './failure.ts'
+import type { TableObservation } from './render/metrics.ts'
+import { counted } from './render/quantities.ts'
+import { renderRun, summarizeRuns } from './render/run-result.ts'
+import type { TableReport } from './report.ts'
+import type { RunOptions } from './table-options.ts'
+import type { Workspace } from './workspace.ts'
+
+/** What `apply` and `maintain` are told, and whether to look at the tables again for the metrics. */
+export interface RunRequest extends RunOptions {
+  readonly observe: boolean
+}
+
+export interface RunTableReport extends TableReport {
+  readonly result: MaintenanceResult
+  /** Operations that were not carried out because they take rows away and nobody allowed that. */
+  readonly withheld: number
+}
+
+/** The report about what a run did to one table. */
+export async function reportRun(
+  workspace: Workspace,
+  request: RunRequest,
+  run: { readonly table: DocumentTable; readonly outcome: RunOutcome },
+): Promise<RunTableReport> {
+  const { config } = run.table
+  const { error } = run.outcome
+  const locked = error instanceof LockAcquisitionError
+  const gated = !isAllowed(request, run.table)
+  const result = withoutPasswords(run.outcome.result, workspace.hide)
+  // Without a plan there was no run: the error is why the table could not even be looked at.
+  const begun = error === undefined || result.plan !== undefined
+  const seen = request.observe ? await observe(workspace, run) : { up: true }
+  return {
+    table: config.table,
+    exitCode: exitCodeOfRun(result, error, { okIfLocked: request.okIfLocked, gated }),
+    lines: (page) => (begun || locked ? renderRun({ config, result, locked, gated }, page) : []),
+    ...(begun || locked ? {} : { error }),
+    fields: { result },
+    observed: { table: config.table, ...seen, result },
+    result,
+    withheld: gated ? result.withheldCount : 0,
+  }
+}
+
+/** Whether rows may be taken away: by the flag, or because the configuration says so of the table. */
+export function isAllowed(request: RunRequest, table: DocumentTable): boolean {
+  return request.allowDestructive || table.allowDestructive
+}
+
+/** How the table is afterwards. What cannot be seen now is left out; the run itself is reported in any case. */
+async function observe(
+  { partsmith, io }: Workspace,
+  { table, outcome }: { readonly table: DocumentTable; readonly outcome: RunOutcome },
+): Promise<Omit<TableObservation, 'table'>> {
+  if (io.signal.aborted || outcome.error instanceof ConnectionFailedError) return { up: false }
+  try {
+    const options = { signal: io.signal }
+    return {
+      up: true,
+      plan: await partsmith.plan(table.config, options),
+      inspection: await partsmith.inspect(table.config, options),
+    }
+  } catch {
+    return { up: false }
+  }
+}
+
+function withoutPasswords(result: MaintenanceResult, hide: Hide): MaintenanceResult {
+  return {
+    ...result,
+    issues: result.issues.map((issue) => ({ ...issue, message: hide(issue.message) })),
+    ...(result.error !== undefined && { error: hide(result.error) }),
+  }
+}
+
+/** The sentence that ends the text of a run; `tables` counts those that never came to a run, too. */
+export function closingOfRuns(reports: readonly RunTableReport[], tables: number): string {
+  const withheld = reports.reduce((sum, report) => sum + report.withheld, 0)
+  const broken = reports.filter(({ result }) => !result.success).length + tables - reports.length
+  return [
+    summarizeRuns(reports.map(({ result }) => result)),
+    ...(broken > 0 ? [`${counted(broken, 'table')} did not end well.`] : []),
+    ...(withheld > 0
+      ? [
+          `${counted(withheld, 'operation')} ${withheld === 1 ? 'was' : 'were'} withheld, because rows would be taken away: look at the plan, then run again with --allow-destructive, or set allowDestructive for the table in the configuration.`,
+        ]
+      : []),
+  ].join(' ')
+}

@@ -1,0 +1,117 @@
+import { readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, it } from 'vitest'
+import { describeCli } from '../support/cli.ts'
+import { directoryWith, makeMonthly, monthly, partitionsOf } from '../support/cli-tables.ts'
+import { createDatabase } from '../support/database.ts'
+
+describeCli('plan', (major, cli) => {
+  it('shows what is due with its reason, and changes nothing', async () => {
+    const database = await createDatabase(major)
+    await makeMonthly(database, { past: 3 })
+    const before = await partitionsOf(database)
+    const cwd = directoryWith(database, { tables: [monthly('events', { retentionCount: 3 })] })
+
+    const { code, stdout, stderr } = await cli(['plan'], { cwd })
+
+    expect(stderr).toBe('')
+    expect(stdout).toMatch(/^app\.events\s/)
+    expect(stdout).toMatch(/1 {2}create {2}events__\d{4}_\d\d {2}\d{4}-\d\d-01 to \d{4}-\d\d-01/)
+    expect(stdout).toContain('each: 3 partitions are wanted from the current one on')
+    expect(stdout).toMatch(/4 {2}detach {2}events_old_3/)
+    expect(stdout).toContain('! deletes-data: its rows are gone afterwards')
+    expect(stdout).toContain('5 operations, 2 of which take rows away; no findings. Nothing was changed.')
+    expect(stdout.split('\n').filter((line) => line.length > 80)).toEqual([])
+    expect(code).toBe(0)
+    expect(await partitionsOf(database)).toEqual(before)
+  })
+
+  it('ends with 2 for --check where something is pending, and with 0 where nothing is', async () => {
+    const database = await createDatabase(major)
+    await makeMonthly(database, { name: 'behind' })
+    await makeMonthly(database, { name: 'fine', ahead: true })
+    const cwd = directoryWith(database, { tables: [monthly('behind'), monthly('fine')] })
+
+    expect((await cli(['plan', '--check'], { cwd })).code).toBe(2)
+    const fine = await cli(['plan', '--check', '--table', 'fine'], { cwd })
+    expect(fine.code).toBe(0)
+    expect(fine.stdout).toContain('Everything is as wanted.')
+    expect(fine.stdout).not.toContain('behind')
+    expect((await cli(['plan'], { cwd })).code).toBe(0)
+  })
+
+  it('ends with 3, and not with 2, where a finding needs a person', async () => {
+    const database = await createDatabase(major)
+    await makeMonthly(database)
+    await database.sql(`DO $$ BEGIN EXECUTE format('CREATE TABLE app.%I ()',
+      'events__' || to_char(now() AT TIME ZONE 'UTC', 'YYYY_MM')); END $$`)
+    const cwd = directoryWith(database, { tables: [monthly('events')] })
+
+    const { code, stdout } = await cli(['plan', '--check'], { cwd })
+
+    expect(stdout).toContain('warning  name-taken')
+    expect(stdout).toContain('Next: ')
+    expect(stdout).toContain('2 operations, 1 finding.')
+    expect(code).toBe(3)
+  })
+
+  it('prints the statements for --sql and nothing else', async () => {
+    const database = await createDatabase(major)
+    await makeMonthly(database)
+    const cwd = directoryWith(database, { tables: [monthly('events')] })
+
+    const { code, stdout } = await cli(['plan', '--sql'], { cwd })
+
+    expect(stdout).toMatch(/^-- app\.events: 3 operations, planned at /)
+    expect(stdout).toContain('ATTACH PARTITION')
+    expect(stdout).not.toContain('Nothing was changed')
+    expect(code).toBe(0)
+    const json = JSON.parse((await cli(['plan', '--sql', '--output', 'json'], { cwd })).stdout)
+    expect(json.tables[0].sql).toContain('ATTACH PARTITION')
+  })
+
+  it('says for --locks what every operation blocks', async () => {
+    const database = await createDatabase(major)
+    await makeMonthly(database, { withDefault: true })
+    const cwd = directoryWith(database, { tables: [monthly('events')] })
+
+    const { stdout } = await cli(['plan', '--locks'], { cwd })
+
+    expect(stdout).toMatch(
+      /locks {2}app\.events {2}ACCESS EXCLUSIVE\n\s+blocks reads and writes of app\.events\n/,
+    )
+    expect(stdout).toContain('blocks nobody: it is new')
+  })
+
+  it('saves the plans of several tables, which apply carries out', async () => {
+    const database = await createDatabase(major)
+    await makeMonthly(database, { name: 'a' })
+    await makeMonthly(database, { name: 'b' })
+    const cwd = directoryWith(database, { tables: [monthly('a'), monthly('b')] })
+
+    const { code, stdout } = await cli(['plan', '--save', 'plan.json'], { cwd })
+    expect(stdout).toContain('Saved to plan.json')
+    expect(code).toBe(0)
+    const saved = JSON.parse(readFileSync(join(cwd, 'plan.json'), 'utf8'))
+    expect(saved).toMatchObject({ version: 1, command: 'plan', tables: [{ name: 'a' }, { name: 'b' }] })
+    expect(statSync(join(cwd, 'plan.json')).mode & 0o400).toBe(0o400)
+
+    const applied = await cli(['apply', '--plan', 'plan.json'], { cwd })
+    expect(applied.stdout).toContain('Created 6.')
+    expect(applied.code).toBe(0)
+    expect((await cli(['plan', '--check'], { cwd })).code).toBe(0)
+  })
+
+  it('goes on with the other tables when one cannot be planned, and ends with the worst code', async () => {
+    const database = await createDatabase(major)
+    await makeMonthly(database)
+    const cwd = directoryWith(database, { tables: [monthly('gone'), monthly('events')] })
+
+    const { code, stdout, stderr } = await cli(['plan', '--check'], { cwd })
+
+    expect(stderr).toContain('There is no table app.gone in this database.')
+    expect(stdout).toContain('create  events__')
+    expect(stdout).toContain('1 table could not be planned.')
+    expect(code).toBe(4)
+  })
+})

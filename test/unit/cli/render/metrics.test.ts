@@ -1,0 +1,81 @@
+import { describe, expect, it } from 'vitest'
+import { renderMetrics } from '../../../../src/cli/render/metrics.ts'
+import type { MaintenanceResult, TableInspection } from '../../../../src/index.ts'
+import { dropOf, events, infoOf, inspectionOf, planOf, resultOf } from '../../../support/cli-views.ts'
+
+describe('metrics', () => {
+  it('have help and type once, every series of a table that was seen, and escaped labels', () => {
+    const odd = { schema: 'app', name: 'back\\slash "quote"\nline' }
+    const text = renderMetrics({
+      command: 'plan',
+      timestamp: 1_773_576_000.5,
+      exitCode: 2,
+      tables: [
+        { table: events, up: true, plan: planOf({ operations: [dropOf('a'), dropOf('b')] }) },
+        { table: odd, up: false },
+      ],
+    })
+    expect(text).toBe(`# HELP pg_partsmith_up Whether the table could be read (1) or not (0).
+# TYPE pg_partsmith_up gauge
+pg_partsmith_up{table="app.events"} 1
+pg_partsmith_up{table="app.\\"back\\\\slash \\"\\"quote\\"\\"\\nline\\""} 0
+# HELP pg_partsmith_pending_operations Operations that are due now and were not carried out.
+# TYPE pg_partsmith_pending_operations gauge
+pg_partsmith_pending_operations{table="app.events",kind="create"} 0
+pg_partsmith_pending_operations{table="app.events",kind="attach"} 0
+pg_partsmith_pending_operations{table="app.events",kind="finalize"} 0
+pg_partsmith_pending_operations{table="app.events",kind="detach"} 0
+pg_partsmith_pending_operations{table="app.events",kind="drop"} 2
+pg_partsmith_pending_operations{table="app.events",kind="unmark"} 0
+# HELP pg_partsmith_findings Things about the table that are not as wanted.
+# TYPE pg_partsmith_findings gauge
+pg_partsmith_findings{table="app.events",severity="error"} 0
+pg_partsmith_findings{table="app.events",severity="warning"} 0
+pg_partsmith_findings{table="app.events",severity="info"} 0
+# HELP pg_partsmith_exit_code What the command told the shell.
+# TYPE pg_partsmith_exit_code gauge
+pg_partsmith_exit_code{command="plan"} 2
+# HELP pg_partsmith_run_timestamp_seconds When the command ran.
+# TYPE pg_partsmith_run_timestamp_seconds gauge
+pg_partsmith_run_timestamp_seconds{command="plan"} 1773576000.5
+`)
+  })
+
+  it('know the runway, no runway, and one without an end', () => {
+    expect(seen(inspectionOf([]))).toContain('runway_seconds{table="app.events"} 4017600\n')
+    expect(seen(inspectionOf([], { runway: undefined }))).toContain('runway_seconds{table="app.events"} 0\n')
+    expect(seen(inspectionOf([], { runway: { until: 'infinity', microseconds: 'infinity' } }))).toContain(
+      'runway_seconds{table="app.events"} +Inf\n',
+    )
+    const old = { ...infoOf('detached', 'a'), detachedAt: '2026-03-15T12:00:00Z' }
+    const unreadable = { ...infoOf('detached', 'b'), detachedAt: 'yesterday' }
+    const text = seen(inspectionOf([old, unreadable, infoOf('detached', 'c')]))
+    expect(text).toContain('detached_partitions{table="app.events"} 3\n')
+    expect(text).toContain('oldest_detached_age_seconds{table="app.events"} 30\n')
+  })
+
+  it('count what ended a run as an issue, once', () => {
+    const issue = { step: 'create', severity: 'error', message: 'It failed.' } as const
+    expect(issues({ error: 'Gone.' })).toContain('issues{table="app.events"} 1\n')
+    expect(issues({ error: 'It failed.', issues: [issue] })).toContain('issues{table="app.events"} 1\n')
+    expect(issues({ error: 'Gone.', issues: [issue] })).toContain('issues{table="app.events"} 2\n')
+  })
+})
+
+function seen(inspection: TableInspection): string {
+  return renderMetrics({
+    command: 'inspect',
+    timestamp: 0,
+    exitCode: 0,
+    tables: [{ table: events, up: true, inspection }],
+  })
+}
+
+function issues(result: Partial<MaintenanceResult>): string {
+  return renderMetrics({
+    command: 'apply',
+    timestamp: 0,
+    exitCode: 3,
+    tables: [{ table: events, up: true, result: resultOf(result) }],
+  })
+}

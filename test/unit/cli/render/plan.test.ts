@@ -1,0 +1,136 @@
+import { describe, expect, it } from 'vitest'
+import { renderPlan, summarizePlans } from '../../../../src/cli/render/plan.ts'
+import { plainPage } from '../../../../src/cli/render/style.ts'
+import { configOf, createOf, detachOf, dropOf, planOf } from '../../../support/cli-views.ts'
+
+const april = { from: '2026-04-01 00:00:00+00', to: '2026-05-01 00:00:00+00' }
+const may = { from: '2026-05-01 00:00:00+00', to: '2026-06-01 00:00:00+00' }
+const january = { from: '2026-01-01 00:00:00+00', to: '2026-02-01 00:00:00+00' }
+
+describe('a plan for people', () => {
+  it('has a header, numbered operations, their reasons and hazards, and findings with their next step', () => {
+    const plan = planOf({
+      operations: [
+        createOf('events__2026_04', april),
+        createOf('events__2026_05', may),
+        detachOf('events__2026_01', january),
+        dropOf('events__2025_12'),
+      ],
+      findings: [
+        { code: 'orphan-kept', severity: 'info', message: 'A table is kept.', next: 'Nothing.' },
+        {
+          code: 'rows-in-default',
+          severity: 'warning',
+          message: 'DEFAULT holds 40,000 rows of 2026-06-01 to 2026-07-01, more than may be moved at once.',
+          next: 'Raise maxRowsFromDefault.',
+        },
+      ],
+    })
+    expect(renderPlan({ config: configOf({ dropAfter: '7 days' }), plan }, plainPage).join('\n')).toBe(
+      `app.events
+  range (created_at) by month  create-ahead 3  keep 2  drop after 7 days
+
+  1  create  events__2026_04  2026-04-01 to 2026-05-01
+  2  create  events__2026_05  2026-05-01 to 2026-06-01
+             each: 3 partitions are wanted from the current one on
+  3  detach  events__2026_01  2026-01-01 to 2026-02-01  1.2 MB, ~20,160 rows
+             2 partitions are kept, and this one is older
+             ! hides-data: its rows are no longer found through app.events
+             ! not-transactional: cannot be rolled back; cut short, it is
+               finished by the next run
+  4  drop    events__2025_12                            0 B
+             its grace period ended at 2026-03-01
+             ! deletes-data: its rows are gone afterwards
+
+  warning  rows-in-default
+    DEFAULT holds 40,000 rows of 2026-06-01 to 2026-07-01, more than may be
+    moved at once.
+    Next: Raise maxRowsFromDefault.
+
+  info  orphan-kept
+    A table is kept.
+    Next: Nothing.
+`,
+    )
+    expect(summarizePlans([plan])).toBe('4 operations, 2 of which take rows away; 2 findings.')
+  })
+
+  it('says what every lock blocks, in the words of those who use the table', () => {
+    const operation = detachOf('events__2026_01', january)
+    const plan = planOf({
+      operations: [
+        {
+          ...operation,
+          mode: 'blocking',
+          hazards: ['access-exclusive-lock'],
+          locks: [
+            { relation: { schema: 'app', name: 'events' }, mode: 'ACCESS EXCLUSIVE' },
+            { relation: { schema: 'app', name: 'users' }, mode: 'SHARE ROW EXCLUSIVE' },
+          ],
+        },
+        createOf('events__2026_04', april),
+      ],
+    })
+    const page = { ...plainPage, columns: 120 }
+    expect(renderPlan({ config: configOf(), plan }, page, { locks: true }).join('\n')).toBe(
+      `app.events  range (created_at) by month  create-ahead 3  keep 2  drop at once
+
+  1  detach  events__2026_01  2026-01-01 to 2026-02-01  1.2 MB, ~20,160 rows
+             locks  app.events  ACCESS EXCLUSIVE     blocks reads and writes of app.events
+                    app.users   SHARE ROW EXCLUSIVE  blocks writes of app.users; reads go on
+             2 partitions are kept, and this one is older
+             ! access-exclusive-lock: blocks reads and writes of app.events while it runs
+  2  create  events__2026_04  2026-04-01 to 2026-05-01
+             locks  app.events  SHARE UPDATE EXCLUSIVE
+                      reads and writes of app.events go on; VACUUM and ALTER wait
+                    app.events__2026_04  ACCESS EXCLUSIVE
+                      blocks nobody: it is new
+             3 partitions are wanted from the current one on
+`,
+    )
+  })
+
+  it('shows rows that wait in DEFAULT, and shares notes only between operations that are alike', () => {
+    const plan = planOf({
+      operations: [
+        { ...createOf('a', april), rowsInDefault: 1_204, hazards: ['rewrites-rows', 'full-scan'] },
+        createOf('b', may),
+      ],
+    })
+    const text = renderPlan({ config: configOf(), plan }, plainPage).join('\n')
+    expect(text).toContain('! rewrites-rows: moves 1,204 rows out of the DEFAULT partition')
+    expect(text).not.toContain('each:')
+    expect(text.match(/3 partitions are wanted/g)).toHaveLength(2)
+  })
+
+  it('is one quiet line where nothing is due', () => {
+    expect(renderPlan({ config: configOf(), plan: planOf() }, plainPage).join('\n')).toContain(
+      '  Everything is as wanted.',
+    )
+    expect(summarizePlans([planOf()])).toBe('No operations, no findings.')
+    expect(summarizePlans([planOf({ operations: [dropOf('x')] })])).toBe(
+      '1 operation that takes rows away, no findings.',
+    )
+  })
+
+  it('does not let a name drive the terminal', () => {
+    const evil = 'e\u001b[2J\nvil'
+    const plan = planOf({ operations: [dropOf(evil)] })
+    const text = renderPlan({ config: configOf({ tableName: evil }), plan }, plainPage).join('\n')
+    expect(text).not.toContain('\u001b')
+    expect(text).toContain(String.raw`"e\u{1b}[2J\nvil"`)
+  })
+
+  it('writes local midnights as dates, and other times with their offset', () => {
+    const plan = planOf({
+      operations: [
+        createOf('a', { from: '2026-03-31 22:00:00+00', to: '2026-04-30 22:00:00+00' }),
+        createOf('b', { from: '2026-10-25 00:00:00+00', to: '2026-10-25 01:00:00+00' }),
+      ],
+    })
+    const text = renderPlan({ config: configOf({ timeZone: 'Europe/Berlin' }), plan }, plainPage).join('\n')
+    expect(text).toContain('by month in Europe/Berlin')
+    expect(text).toContain('2026-04-01 to 2026-05-01')
+    expect(text).toContain('2026-10-25 02:00+02:00 to 2026-10-25 02:00+01:00')
+  })
+})

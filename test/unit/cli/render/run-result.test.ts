@@ -1,0 +1,106 @@
+import { describe, expect, it } from 'vitest'
+import { renderRun, summarizeRuns } from '../../../../src/cli/render/run-result.ts'
+import { plainPage } from '../../../../src/cli/render/style.ts'
+import type { OperationOutcome } from '../../../../src/index.ts'
+import { configOf, resultOf } from '../../../support/cli-views.ts'
+
+function outcome(
+  kind: OperationOutcome['kind'],
+  name: string,
+  more: Partial<OperationOutcome>,
+): OperationOutcome {
+  const partition = { schema: 'app', name }
+  return { id: `${kind} app.${name}`, kind, partition, status: 'done', durationMs: 12, ...more }
+}
+
+function render(
+  result: Parameters<typeof renderRun>[0]['result'],
+  more: { locked?: boolean; gated?: boolean } = {},
+): string {
+  return renderRun({ config: configOf(), result, locked: false, gated: false, ...more }, plainPage).join('\n')
+}
+
+describe('what a run did, for people', () => {
+  it('is each operation with its status and time, then what went wrong', () => {
+    const text = render(
+      resultOf({
+        success: false,
+        operations: [
+          outcome('create', 'a', { rowsMoved: 1_204 }),
+          outcome('create', 'b', { status: 'raced', durationMs: 1_400 }),
+          outcome('detach', 'c', { status: 'refused', durationMs: 80_000 }),
+          outcome('drop', 'd', { status: 'failed' }),
+          outcome('drop', 'e', { status: 'not-run', durationMs: 0, message: 'the run ended before it' }),
+        ],
+        issues: [
+          { step: 'detach', severity: 'error', message: 'app.events: cannot detach app.c: it moved.' },
+          { step: 'hook', severity: 'warning', message: 'afterCreate failed.' },
+        ],
+        error: 'app.events: cannot drop app.d: no.',
+      }),
+    )
+    expect(text).toBe(`app.events  range (created_at) by month  create-ahead 3  keep 2  drop at once
+
+  1  create  a  done             12 ms       moved 1,204 rows out of DEFAULT
+  2  create  b  done by another  1.4 s
+  3  detach  c  refused          1 min 20 s
+  4  drop    d  failed           12 ms
+  5  drop    e  not-run                      the run ended before it
+
+  error  app.events: cannot detach app.c: it moved.
+
+  warning  afterCreate failed.
+
+  error  app.events: cannot drop app.d: no.
+`)
+  })
+
+  it('tells what was withheld from what was not run for another reason', () => {
+    const result = resultOf({
+      operations: [outcome('detach', 'a', { status: 'not-run', message: 'it was not allowed' })],
+      withheldCount: 1,
+    })
+    expect(render(result, { gated: true })).toMatch(/detach {2}a {2}withheld\n/)
+    expect(render(result)).toMatch(/detach {2}a {2}not-run {2}it was not allowed\n/)
+  })
+
+  it('says what ended the run once, and that another maintainer is no error', () => {
+    const message = 'app.events: cannot create app.a: a lock was not free.'
+    const text = render(
+      resultOf({ success: false, error: message, issues: [{ step: 'create', severity: 'error', message }] }),
+    )
+    expect(text.match(/a lock was not free/g)).toHaveLength(1)
+    expect(render(resultOf({ success: false, error: 'Another holds it.' }), { locked: true })).toContain(
+      '  locked  Another holds it.',
+    )
+  })
+
+  it('says a grave finding once, although it is an issue of the run as well', () => {
+    const finding = {
+      code: 'key-mismatch',
+      severity: 'error',
+      message: 'Wrong key.',
+      next: 'Set it.',
+    } as const
+    const text = render(
+      resultOf({
+        success: false,
+        findings: [finding],
+        issues: [{ step: 'plan', severity: 'error', message: 'Wrong key. Set it.' }],
+      }),
+    )
+    expect(text.match(/Wrong key\./g)).toHaveLength(1)
+    expect(text).toContain('error  key-mismatch')
+  })
+
+  it('is one quiet line where there was nothing to do, and sums up several tables', () => {
+    expect(render(resultOf())).toContain('  Nothing to do.')
+    expect(summarizeRuns([resultOf()])).toBe('Nothing was changed.')
+    expect(
+      summarizeRuns([
+        resultOf({ createdCount: 1, droppedCount: 2 }),
+        resultOf({ createdCount: 2, attachedCount: 1, finalizedCount: 1, detachedCount: 1 }),
+      ]),
+    ).toBe('Created 3, attached 1, finalized 1, detached 1, dropped 2.')
+  })
+})
