@@ -1,0 +1,251 @@
+import { readFileSync } from 'node:fs'
+import { formatTableName } from '../../src/model/table-name.ts'
+import type { Hazard, LockMode, Operation, OperationKind, ReasonCode } from '../../src/plan/operation.ts'
+import { isDestructive } from '../../src/plan/operation.ts'
+import { lookAgain } from '../../src/sql/look-again.ts'
+import { defaultLimits, transactionSettings } from '../../src/sql/settings.ts'
+import { toText } from '../../src/sql/sql.ts'
+import { renderStatements } from '../../src/sql/statements.ts'
+import { declarationsIn } from './docstrings.ts'
+import { type GeneratedPage, page, table } from './page.ts'
+import { sampleOperation, serverFacts, type Surroundings } from './sample-plans.ts'
+
+const kinds: readonly OperationKind[] = ['create', 'attach', 'finalize', 'detach', 'drop', 'unmark']
+
+const reasons: Readonly<Record<ReasonCode, readonly [readonly OperationKind[], string]>> = {
+  'create-ahead': [['create'], 'the period lies in the creation horizon and nothing covers it'],
+  explicit: [['create'], '`ensurePartition` asked for it'],
+  'wanted-again': [['attach'], 'a detached table holds a period that is wanted again'],
+  'detach-pending': [['finalize'], 'a concurrent detach was begun and not finished'],
+  'retention-expired': [['detach'], 'the partition ends before the retention horizon'],
+  'follows-detach': [['drop'], 'the same plan detaches it, and no grace period is set'],
+  'grace-elapsed': [['drop'], 'it was detached by an earlier run, and its grace period is over'],
+  'half-built': [['drop'], 'a run ended between building and attaching it, and it is empty'],
+  'marker-left-behind': [['unmark'], 'it was marked for a detach that did not happen, and has not expired'],
+}
+
+const hazards: Readonly<Record<Hazard, string>> = {
+  'access-exclusive-lock': 'reads and writes of a table that others use wait while it runs',
+  'full-scan':
+    'a table is read in full under a lock: DEFAULT, or the table that is attached unless its CHECK proves its rows',
+  'deletes-data': 'rows are gone afterwards',
+  'hides-data': 'rows are no longer found through the parent',
+  'rewrites-rows': 'rows are moved out of DEFAULT',
+  'not-transactional': 'it cannot be rolled back; cut short, it is finished by the next run',
+}
+
+const modes: Readonly<Record<LockMode, string>> = {
+  'ACCESS SHARE': 'Nothing but ACCESS EXCLUSIVE.',
+  'SHARE UPDATE EXCLUSIVE': 'Other changes of the table, VACUUM and ANALYZE. Reads and writes go on.',
+  'SHARE ROW EXCLUSIVE': 'Writes. Reads go on.',
+  'ACCESS EXCLUSIVE': 'Reads and writes.',
+}
+
+/** A page about each operation: when, what it costs, and its statements, which are run when the page is tested. */
+export function operationsPage(): GeneratedPage {
+  const source = readFileSync(new URL('../../src/plan/operation.ts', import.meta.url), 'utf8')
+  const docs = new Map(declarationsIn(source).map(({ name, doc }) => [name, doc]))
+  return page('docs/reference/operations.md', [
+    '# Operations',
+    '',
+    'A plan is a list of operations. Each is carried out on its own and commits on its own.',
+    '[What each operation locks](../explanation/what-each-operation-locks.md) tells whom it stops.',
+    '',
+    'The statements are those of `plan --sql`, for a table `app.events` partitioned by month. A line that begins with',
+    '`-- found at run time` stands for statements that depend on an answer; a line that begins with `-- goes on only if`',
+    'is where an operation is refused. Two statements come again and again, so they are shown once. `-- settings` stands for',
+    'the first statement of every transaction:',
+    '',
+    '```sql',
+    `${settings};`,
+    '```',
+    '',
+    '`-- look again` stands for the question whose answer is compared with what was planned, asked under the lock and right',
+    'before the change:',
+    '',
+    '```sql',
+    `${toText(lookAgain({ schema: 'app', name: 'events' }, { schema: 'app', name: 'events__2026_03' })).trim()};`,
+    '```',
+    '',
+    '<!-- hidden sql',
+    ...tablesForStatements,
+    '-->',
+    '',
+    ...kinds.flatMap((kind) =>
+      section(kind, docs.get(`${kind[0]?.toUpperCase()}${kind.slice(1)}Operation`) ?? ''),
+    ),
+    '## Hazards',
+    '',
+    ...table(
+      ['Hazard', 'Meaning'],
+      Object.entries(hazards).map(([hazard, meaning]) => [`\`${hazard}\``, meaning]),
+    ),
+  ])
+}
+
+function section(kind: OperationKind, doc: string): readonly string[] {
+  const operation = sampleOperation(kind)
+  const why = Object.entries(reasons).filter(([, [of]]) => of.includes(kind))
+  const shown = new Set(
+    [operation, sampleOperation(kind, { default: true })].flatMap(({ hazards: found }) => [...found]),
+  )
+  return [
+    `## ${kind}`,
+    '',
+    ...(doc === '' ? [] : [doc, '']),
+    isDestructive(operation)
+      ? 'It takes rows out of reach, so `apply` and `maintain` carry it out only with `--allow-destructive`. The library does unless `allowDestructive` is `false`.'
+      : 'It takes no rows out of reach and is carried out without `--allow-destructive`.',
+    '',
+    ...table(
+      ['Reason', 'When'],
+      why.map(([code, [, when]]) => [`\`${code}\``, when]),
+    ),
+    ...(shown.size === 0
+      ? []
+      : [
+          `Hazards: ${[...shown].map((hazard) => `\`${hazard}\``).join(', ')}. Not all of them hold for every table.`,
+          '',
+        ]),
+    ...(kind === 'drop'
+      ? [
+          'A table that was built and never attached is removed without it: it must be empty, and that is checked under the lock.',
+          '',
+        ]
+      : []),
+    ...(setUp[kind] === undefined ? [] : ['<!-- hidden ts', ...setUp[kind].split('\n'), '-->', '']),
+    '```sql',
+    statementsOf(operation),
+    '```',
+    '',
+    ...(kind === 'detach'
+      ? [
+          'The marker is committed first. A second connection then locks the partition ACCESS SHARE, so that its name stays on it until the detach has it. Beside a DEFAULT partition, or with `detachMode: blocking`:',
+          '',
+          '<!-- hidden sql',
+          "ALTER TABLE app.events ATTACH PARTITION app.events__2026_01 FOR VALUES FROM ('2026-01-01 00:00:00+00') TO ('2026-02-01 00:00:00+00');",
+          '-->',
+          '',
+          '```sql',
+          statementsOf(sampleOperation(kind, { default: true })),
+          '```',
+          '',
+        ]
+      : []),
+  ]
+}
+
+function statementsOf(operation: Operation): string {
+  const text = renderStatements(operation, {
+    deadlockTimeoutMs: serverFacts.deadlockTimeoutMs,
+    database: serverFacts.database,
+    limits: defaultLimits,
+    ddlTimezone: 'UTC',
+    markerPrefix: 'pg-partsmith',
+    dropAllowUnmanaged: false,
+  })
+  return text
+    .replaceAll(`${settings};`, '-- settings')
+    .replaceAll(`${toText(lookAgain(operation.parent, operation.partition)).trim()};`, '-- look again')
+}
+
+const settings = toText(transactionSettings(defaultLimits, serverFacts.deadlockTimeoutMs))
+
+const tablesForStatements = [
+  'CREATE SCHEMA app;',
+  'CREATE TABLE app.events (id bigint, created_at timestamptz NOT NULL, payload jsonb) PARTITION BY RANGE (created_at);',
+  "CREATE TABLE app.events__2026_01 PARTITION OF app.events FOR VALUES FROM ('2026-01-01 00:00:00+00') TO ('2026-02-01 00:00:00+00');",
+]
+
+/** Brings the tables into the state that the statements of the kind are for. */
+const setUp: Readonly<Partial<Record<OperationKind, string>>> = {
+  attach: `import { Pool } from 'pg'
+const pool = new Pool({ connectionString: process.env['DATABASE_URL'] })
+await pool.query('ALTER TABLE app.events DETACH PARTITION app.events__2026_03')
+await pool.end()`,
+  finalize: `import { Pool } from 'pg'
+const pool = new Pool({ connectionString: process.env['DATABASE_URL'] })
+const reader = await pool.connect()
+await reader.query('BEGIN')
+await reader.query('SELECT FROM app.events')
+const detaching = await pool.connect()
+await detaching.query("SET lock_timeout = '100ms'")
+await detaching.query('ALTER TABLE app.events DETACH PARTITION app.events__2026_01 CONCURRENTLY').catch(() => undefined)
+detaching.release(true)
+reader.release(true)
+await pool.end()`,
+  detach: `import { Pool } from 'pg'
+const pool = new Pool({ connectionString: process.env['DATABASE_URL'] })
+await pool.query("ALTER TABLE app.events ATTACH PARTITION app.events__2026_01 FOR VALUES FROM ('2026-01-01 00:00:00+00') TO ('2026-02-01 00:00:00+00')")
+await pool.end()`,
+}
+
+const surroundings: readonly (readonly [string, Surroundings])[] = [
+  ['no DEFAULT', {}],
+  ['with a DEFAULT', { default: true }],
+]
+
+const roles: readonly (readonly [string, string])[] = [
+  ['app.events', 'the parent'],
+  ['app.events_default', 'DEFAULT'],
+  ['partition', 'the partition'],
+  ['app.accounts', 'a table it refers to'],
+  ['app.notes', 'a table that refers to it'],
+]
+
+/** Who waits for whom, from the operations themselves. */
+export function locksPage(): GeneratedPage {
+  const rows = kinds.flatMap((kind) =>
+    surroundings.map(([name, around]) => {
+      const operation = sampleOperation(kind, { ...around, foreignKeys: true })
+      const mode = kind === 'detach' && operation.kind === 'detach' ? `, ${operation.mode}` : ''
+      return [`${kind}${mode}`, name, ...roles.map(([relation]) => strongest(operation, relation))]
+    }),
+  )
+  return page('docs/explanation/what-each-operation-locks.md', [
+    '# What each operation locks',
+    '',
+    'Every operation says which locks it takes before it takes them: `plan --locks` shows them for your tables, and the',
+    '`locks` of an operation hold them. This page is made from the same code, for a table `app.events` that refers to',
+    '`app.accounts` and that `app.notes` refers to. Other partitions are never locked.',
+    '',
+    ...table(['Operation', 'Table', ...roles.map(([, role]) => role)], rows),
+    'Foreign keys make a table a neighbour: a change of a partition locks the tables at their other ends, too. Without',
+    'foreign keys those two columns are empty.',
+    '',
+    '## What a lock stops',
+    '',
+    ...table(
+      ['Mode', 'Who waits'],
+      Object.entries(modes).map(([mode, who]) => [mode, who]),
+    ),
+    'A concurrent detach also waits until every transaction that used the parent has ended, and holds no lock while it',
+    'does. A `finalize` waits for older snapshots in the whole database, holds SHARE UPDATE EXCLUSIVE on the parent while it',
+    'does, and gives way as other operations do. Readers and writers of the parent wait with neither.',
+    '',
+    '## How long',
+    '',
+    `A statement waits at most ${defaultLimits.lockTimeoutMs} ms for a lock (\`lockTimeoutMs\`), and always less than the server's`,
+    `\`deadlock_timeout\`; then it gives way, nothing is changed, and the next run tries again. It runs at most`,
+    `${defaultLimits.statementTimeoutMs} ms (\`statementTimeoutMs\`). Who queues behind a waiting statement waits as long as it does. The one`,
+    'statement without a limit is DETACH CONCURRENTLY: cut short it would leave a partition whose rows nobody finds, and',
+    'nobody queues behind its wait on the parent.',
+    '',
+    'Within an operation the parent is locked first, as every reader does. The other way round is a deadlock.',
+  ])
+}
+
+const strength: readonly LockMode[] = [
+  'ACCESS SHARE',
+  'SHARE UPDATE EXCLUSIVE',
+  'SHARE ROW EXCLUSIVE',
+  'ACCESS EXCLUSIVE',
+]
+
+function strongest(operation: Operation, role: string): string {
+  const name = role === 'partition' ? formatTableName(operation.partition) : role
+  const found = operation.locks
+    .filter(({ relation }) => formatTableName(relation) === name)
+    .map(({ mode }) => mode)
+  return strength.findLast((mode) => found.includes(mode)) ?? ''
+}

@@ -1,0 +1,51 @@
+/** One run whose changes go through a client of their own; used by the crash tests and by the processes they kill. */
+
+import type { DatabaseClient, MaintenanceResult, TablePartitionOptions } from '../../src/index.ts'
+import {
+  PartitionLifecycleService,
+  PartitionMaintainer,
+  PostgresAdvisoryLockManager,
+  PostgresMetadataProvider,
+  PostgresPartitionRepository,
+} from '../../src/index.ts'
+
+export interface ScenarioRun {
+  readonly config: Omit<TablePartitionOptions, 'schema'>
+  readonly now: string
+  /** The name of a table that is adopted; without one the table is maintained. */
+  readonly adopt?: string
+}
+
+export interface RunPlace {
+  readonly schema: string
+  /** For the lock and for reading. */
+  readonly client: DatabaseClient
+  /** For what changes something. */
+  readonly interrupted: DatabaseClient
+  readonly signal?: AbortSignal
+}
+
+/** Adopts or maintains. An adoption that fails throws; a run gives its result. */
+export async function interruptibleRun(
+  { config, now, adopt }: ScenarioRun,
+  { schema, client, interrupted, signal }: RunPlace,
+): Promise<MaintenanceResult | undefined> {
+  const service = serviceOn({ client, interrupted })
+  const options = { now, ...(signal && { signal }) }
+  if (adopt === undefined) {
+    return new PartitionMaintainer(service).runMaintenanceSafe({ ...config, schema }, options)
+  }
+  await service.adoptPartition({ ...config, schema }, adopt, options)
+  return undefined
+}
+
+export function serviceOn({
+  client,
+  interrupted,
+}: Pick<RunPlace, 'client' | 'interrupted'>): PartitionLifecycleService {
+  return new PartitionLifecycleService({
+    repo: new PostgresPartitionRepository(interrupted),
+    metadata: new PostgresMetadataProvider(client),
+    locks: new PostgresAdvisoryLockManager(client),
+  })
+}

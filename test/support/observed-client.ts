@@ -1,0 +1,60 @@
+import type { DatabaseClient, DatabaseConnection, QueryResult } from '../../src/run/client.ts'
+
+export interface SentStatement {
+  /** Counts from 1 over all connections; undefined where a connection repeats its last statement, as a poll does. */
+  readonly number: number | undefined
+  readonly text: string
+  /** The server process of the connection. */
+  readonly pid: number
+  /** Asks something on the same connection, unobserved; gives the first row. */
+  ask(question: string): Promise<Readonly<Record<string, unknown>>>
+}
+
+/** What happens around every statement; whatever it throws is thrown to the sender. */
+export interface StatementObserver {
+  beforeSending?(statement: SentStatement): Promise<void> | void
+  /** The statement is on its way and not answered yet. */
+  afterSending?(statement: SentStatement): void
+  /** The server has answered and the sender does not know yet; not called for a refused statement. */
+  beforeAnswer?(statement: SentStatement): Promise<void> | void
+  /** A connection is given back, to be used again or to be closed. */
+  beforeRelease?(connection: Pick<SentStatement, 'ask' | 'pid'> & { readonly closed: boolean }): Promise<void>
+}
+
+/** The same client, with somebody who sees, delays or spoils what is sent through it. */
+export function observedClient(client: DatabaseClient, observer: StatementObserver): DatabaseClient {
+  let sent = 0
+  const nextNumber = (): number => (sent += 1)
+  return {
+    capabilities: client.capabilities,
+    connect: async () => observedConnection(await client.connect(), observer, nextNumber),
+    cancel: (pid) => client.cancel(pid),
+  }
+}
+
+async function observedConnection(
+  connection: DatabaseConnection,
+  observer: StatementObserver,
+  nextNumber: () => number,
+): Promise<DatabaseConnection> {
+  const ask: SentStatement['ask'] = async (question) => (await connection.query(question)).rows[0] ?? {}
+  const pid = Number((await ask('SELECT pg_catalog.pg_backend_pid()::text AS pid'))['pid'])
+  let last = ''
+  return {
+    query: async (text, values): Promise<QueryResult> => {
+      const statement = { number: text === last ? undefined : nextNumber(), text, pid, ask }
+      last = text
+      await observer.beforeSending?.(statement)
+      const answer = connection.query(text, values)
+      observer.afterSending?.(statement)
+      const result = await answer
+      await observer.beforeAnswer?.(statement)
+      return result
+    },
+    release: async (discard) => {
+      await observer.beforeRelease?.({ ask, pid, closed: discard === true })
+      await connection.release(discard)
+    },
+    onLost: (listener) => connection.onLost(listener),
+  }
+}
