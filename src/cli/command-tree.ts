@@ -1,4 +1,5 @@
 import type { CommandSpec } from './command-spec.ts'
+import { adoptCommand } from './commands/adopt.ts'
 import { applyCommand } from './commands/apply.ts'
 import { demoCommand } from './commands/demo.ts'
 import { initCommand } from './commands/init.ts'
@@ -17,6 +18,7 @@ export const commandTree: readonly CommandSpec[] = [
   planCommand,
   applyCommand,
   maintainCommand,
+  adoptCommand,
   schemaCommand,
 ]
 
