@@ -5,6 +5,8 @@ import { createPartsmith, RedisDistributedLockManager } from 'pg-partsmith'
 const url = process.env['REDIS_URL']
 if (url === undefined) throw new Error('Set REDIS_URL to a Redis server.')
 const redis = createClient({ url })
+// Without a listener, a lost connection would end the process before the run can stop by itself.
+redis.on('error', (error) => console.error(`Redis: ${error.message}`))
 await redis.connect()
 
 const pool = new Pool({ connectionString: process.env['DATABASE_URL'] })

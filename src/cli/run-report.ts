@@ -88,6 +88,9 @@ export function closingOfRuns(reports: readonly RunTableReport[], tables: number
   const broken = reports.filter(({ result }) => !result.success).length + tables - reports.length
   return [
     summarizeRuns(reports.map(({ result }) => result)),
+    ...(reports.some(({ result }) => cutShort(result))
+      ? ['A concurrent detach was cut short and may be pending; the next run finishes it.']
+      : []),
     ...(broken > 0 ? [`${counted(broken, 'table')} did not end well.`] : []),
     ...(withheld > 0
       ? [
@@ -95,4 +98,14 @@ export function closingOfRuns(reports: readonly RunTableReport[], tables: number
         ]
       : []),
   ].join(' ')
+}
+
+/** DETACH CONCURRENTLY is no transaction: stopped in the middle, it stays pending, with its rows out of reach. */
+function cutShort({ operations, plan }: MaintenanceResult): boolean {
+  const concurrent = new Set(
+    plan?.operations.flatMap((operation) =>
+      operation.kind === 'detach' && operation.mode === 'concurrent' ? [operation.id] : [],
+    ),
+  )
+  return operations.some(({ id, status }) => status === 'failed' && concurrent.has(id))
 }

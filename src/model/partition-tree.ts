@@ -63,8 +63,11 @@ export interface RelationFacts {
   readonly owner: string
   /** Planner estimate of the rows; undefined while the table was never analyzed. */
   readonly rowEstimate: number | undefined
-  /** Heap size in bytes as of the last vacuum or analyze, leaves added up. An estimate that takes no lock. */
-  readonly sizeBytes: number
+  /**
+   * Heap size in bytes as of the last vacuum or analyze, leaves added up: an estimate that takes no lock. Undefined
+   * while the table was never looked at.
+   */
+  readonly sizeBytes: number | undefined
   /** The whole COMMENT, marker included. */
   readonly comment: string | undefined
 }

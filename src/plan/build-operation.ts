@@ -214,12 +214,15 @@ function partitionGuard(tree: PartitionTree, partition: Partition): PartitionGua
   }
 }
 
-function estimates(table: { readonly rowEstimate: number | undefined; readonly sizeBytes: number }): {
-  readonly sizeBytes: number
+function estimates(table: {
+  readonly rowEstimate: number | undefined
+  readonly sizeBytes: number | undefined
+}): {
+  readonly sizeBytes?: number
   readonly rowEstimate?: number
 } {
   return {
-    sizeBytes: table.sizeBytes,
+    ...(table.sizeBytes !== undefined && { sizeBytes: table.sizeBytes }),
     ...(table.rowEstimate !== undefined && { rowEstimate: table.rowEstimate }),
   }
 }

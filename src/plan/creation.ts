@@ -128,6 +128,13 @@ function createReason({ config }: PlanInput, code: MissingPeriod['reason']): Ope
   }
 }
 
+/** What becomes of a marked table that has the name of a missing period. */
+const nextFor: Readonly<Record<DetachedDecision['kind'], string>> = {
+  attach: 'It is attached again for its own period; rename it, and the next run creates the partition.',
+  drop: 'It is dropped by this plan, and the next run creates the partition.',
+  keep: 'It was detached here and stays for the reason given with it; rename it, and the next run creates the partition.',
+}
+
 function nameTaken(
   { tree }: PlanInput,
   name: TableName,
@@ -143,7 +150,7 @@ function nameTaken(
     relation: name,
     message: `${formatTableName(name)} cannot be created: the name belongs to ${taken.what}${ofOurs ? ' of the same table, with other bounds' : ''}.`,
     next: decision
-      ? 'It was detached here and stays for the reason given with it; rename it, and the next run creates the partition.'
+      ? nextFor[decision.kind]
       : taken.what === 'a table that is not attached'
         ? `Rename it, attach it by hand, or mark it with adoptPartition if it was a partition of ${parent} and may be dropped.`
         : 'Rename what has the name, and the next run creates the partition.',

@@ -20,7 +20,10 @@ export function isWanted(span: Span, survey: Survey): boolean {
   return survey.wanted.some(({ slot }) => span.from < slot.to && span.to > slot.from)
 }
 
-/** The range from the marker; where it has none (another tool's), only an exactly generated name of a kept period counts. */
+/**
+ * The range from the marker; where it says none (another tool's, or adopted), only an exactly generated name of a kept
+ * period counts. PostgreSQL looks at every row before it attaches, so a name that lies is found out.
+ */
 export function rangeOfOrphan(
   { marker, name }: DetachedTable,
   about: {
@@ -30,10 +33,10 @@ export function rangeOfOrphan(
   },
 ): Span | undefined {
   if (marker.kind !== 'orphan') return undefined
-  if (marker.facts === undefined) {
+  if (marker.facts?.bound === undefined) {
     return name.schema === about.input.tree.parent.name.schema ? about.names.get(name.name) : undefined
   }
-  const bound = marker.facts.bound === undefined ? undefined : parseBound(marker.facts.bound)
+  const bound = parseBound(marker.facts.bound)
   if (bound?.kind !== 'range' || bound.from.length !== 1) return undefined
   const [fromEdge] = bound.from
   const [toEdge] = bound.to
@@ -51,8 +54,7 @@ export function keptNames(
   { keyType, timeline, retentionHorizon, current, wanted }: Survey,
 ): ReadonlyMap<string, Span> {
   const names = new Map<string, Span>()
-  if (!tree.detached.some(({ marker }) => marker.kind === 'orphan' && marker.facts === undefined))
-    return names
+  if (!tree.detached.some(isKnownByName)) return names
   const remember = (slot: Slot): void => {
     names.set(slotName({ calculator, keyType, table: tree.parent.name.name, slot }), slot)
   }
@@ -66,4 +68,9 @@ export function keptNames(
     remember(slot)
   }
   return names
+}
+
+/** Whether nothing but its name can say which period the table held. */
+function isKnownByName({ marker }: DetachedTable): boolean {
+  return marker.kind === 'orphan' && marker.facts?.bound === undefined
 }

@@ -115,6 +115,12 @@ function decide(table: DetachedTable, context: Context): DetachedDecision {
 
 function decideHalfBuilt(table: DetachedTable, { evidence, input }: Context): DetachedDecision {
   const name = formatTableName(table.name)
+  if (table.kind !== 'table') {
+    return keep(table, 'partition-kind-unsupported', {
+      message: `${name} is marked as built and never attached, and is a ${table.kind} table, which this version does not build.`,
+      next: 'Look at it and drop it by hand, or clear its comment.',
+    })
+  }
   if (evidence.empty.has(table.oid)) {
     return {
       kind: 'drop',

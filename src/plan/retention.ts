@@ -92,11 +92,10 @@ export function decideRetention(input: PlanInput, survey: Survey): RetentionDeci
 /** `concurrent` is a promise that readers and writers go on; it is not broken quietly. */
 function notConcurrently(expired: readonly Expired[], fallback: string): Finding {
   const [first] = expired
-  const names = expired.slice(0, 3).map(({ partition }) => formatTableName(partition.name))
-  const rest = expired.length > names.length ? ` and ${expired.length - names.length} more` : ''
+  const names = listed(expired.map(({ partition }) => formatTableName(partition.name)))
   return finding('concurrent-detach-impossible', {
     ...(expired.length === 1 && first && { relation: first.partition.name }),
-    message: `${names.join(', ')}${rest} expired and cannot be detached: detachMode is 'concurrent', and PostgreSQL detaches nothing concurrently beside the DEFAULT partition ${fallback}.`,
+    message: `${names} expired and cannot be detached: detachMode is 'concurrent', and PostgreSQL detaches nothing concurrently beside the DEFAULT partition ${fallback}.`,
     next: "Set detachMode to 'auto' to have it done under a short ACCESS EXCLUSIVE lock, or remove the DEFAULT partition.",
   })
 }
@@ -111,28 +110,56 @@ function edgeText(edge: BoundEdge | undefined): string {
   return edge?.kind === 'value' ? edge.text : ''
 }
 
-const unmanaged: readonly (readonly [PlacedPartition['placement']['kind'], FindingCode, string])[] = [
-  ['off-calendar', 'off-calendar-partition', 'does not lie inside one period of the calendar'],
-  ['open-ended', 'open-ended-partition', 'is open to MINVALUE, MAXVALUE or infinity'],
-  ['unreadable', 'bound-unreadable', 'has a bound that cannot be read'],
+interface Unmanaged {
+  readonly kind: PlacedPartition['placement']['kind']
+  readonly code: FindingCode
+  readonly one: string
+  readonly many: string
+}
+
+const unmanaged: readonly Unmanaged[] = [
+  {
+    kind: 'off-calendar',
+    code: 'off-calendar-partition',
+    one: 'does not lie inside one period of the calendar, so it is never retired',
+    many: 'do not lie inside one period of the calendar each, so they are never retired',
+  },
+  {
+    kind: 'open-ended',
+    code: 'open-ended-partition',
+    one: 'is open to MINVALUE, MAXVALUE or infinity, so it is never retired',
+    many: 'are open to MINVALUE, MAXVALUE or infinity, so they are never retired',
+  },
+  {
+    kind: 'unreadable',
+    code: 'bound-unreadable',
+    one: 'has a bound that cannot be read, so it is never retired',
+    many: 'have bounds that cannot be read, so they are never retired',
+  },
 ]
 
 /** One finding per kind, not one per partition: a change of calendar makes thousands of them at once. */
-function reportUnmanaged(survey: Survey): readonly Finding[] {
-  return unmanaged.flatMap(([kind, code, what]) => {
-    const found = survey.placed.filter(({ placement }) => placement.kind === kind)
+function reportUnmanaged({ placed }: Survey): readonly Finding[] {
+  return unmanaged.flatMap(({ kind, code, one, many }) => {
+    const found = placed.filter(({ placement }) => placement.kind === kind)
     const [first] = found
     if (!first) return []
-    const shown = found
-      .slice(0, 3)
-      .map(({ partition }) => `${formatTableName(partition.name)} (${partition.boundText})`)
-    const rest = found.length > shown.length ? ` and ${found.length - shown.length} more` : ''
+    const names = listed(
+      found.map(({ partition }) => `${formatTableName(partition.name)} (${partition.boundText})`),
+    )
     return [
       finding(code, {
         ...(found.length === 1 && { relation: first.partition.name }),
-        message: `${shown.join(', ')}${rest} ${what}, so ${found.length === 1 ? 'it is' : 'they are'} never retired.`,
+        message: `${names} ${found.length === 1 ? one : many}.`,
         next: 'Nothing, if that is meant; detach by hand what should go.',
       }),
     ]
   })
+}
+
+function listed(names: readonly string[]): string {
+  const shown = names.slice(0, 3)
+  const [last] = shown.slice(-1)
+  if (names.length > shown.length) return `${shown.join(', ')} and ${names.length - shown.length} more`
+  return shown.length > 1 ? `${shown.slice(0, -1).join(', ')} and ${last}` : shown.join('')
 }

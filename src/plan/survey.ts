@@ -128,10 +128,10 @@ function retentionHorizon(
 function oldestThere(tree: PartitionTree, keyType: TimeKeyType, spans: readonly PlacedSpan[]): bigint {
   let oldest = spans.find(({ from }) => from !== beginning)?.from
   for (const { marker } of tree.detached) {
-    if (marker.kind === 'damaged' || marker.kind === 'building') continue
+    if (marker.kind !== 'orphan') continue
     // Known by its name alone, which is looked for among those of all kept periods.
-    if (marker.facts === undefined) return beginning
-    const bound = marker.facts.bound === undefined ? undefined : parseBound(marker.facts.bound)
+    if (marker.facts?.bound === undefined) return beginning
+    const bound = parseBound(marker.facts.bound)
     const edge = bound?.kind === 'range' ? bound.from[0] : undefined
     const from = edge?.kind === 'value' ? keyCodec(keyType).decode(edge.text) : undefined
     if (typeof from === 'bigint' && (oldest === undefined || from < oldest)) oldest = from

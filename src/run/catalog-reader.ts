@@ -148,7 +148,8 @@ function relation(row: Row): RelationFacts {
     owner: text(row, 'owner'),
     // -1 until the first ANALYZE or VACUUM.
     rowEstimate: rows >= 0 ? rows : undefined,
-    sizeBytes: Number(row['size']),
+    // The catalog says 0 pages of a table that was never looked at, however large it is.
+    sizeBytes: rows < 0 && row['size'] === '0' ? undefined : Number(row['size']),
     comment: optionalText(row, 'comment'),
   }
 }

@@ -24,7 +24,7 @@ export interface PartitionEvent {
   /** Aborts when the run is stopped, the lock is lost, or the hook's time is over. */
   readonly signal: AbortSignal
   /** Reads from the database on a connection of the run, in a read-only transaction of its own. */
-  query(text: string, values?: readonly unknown[]): Promise<QueryResult>
+  readonly query: (text: string, values?: readonly unknown[]) => Promise<QueryResult>
 }
 
 /**

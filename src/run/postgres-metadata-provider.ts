@@ -98,7 +98,8 @@ async function countRows(
 ): Promise<Pick<Evidence, 'rowsInDefault' | 'rowsAstray'>> {
   if (!defaultRows) return { rowsInDefault: new Map() }
   const [row] = (await session.query(toText(countInDefault(defaultRows)))).rows
-  const counts: unknown = JSON.parse(String(row?.['rows'] ?? '[]'))
+  const text = row?.['rows']
+  const counts: unknown = typeof text === 'string' ? JSON.parse(text) : []
   const found = Array.isArray(counts) ? counts.map(Number) : []
   return {
     rowsInDefault: new Map(defaultRows.ranges.map(({ from }, index) => [from, found[index] ?? 0])),

@@ -11,7 +11,7 @@ import type {
   UnmarkOperation,
 } from '../plan/operation.ts'
 import type { DdlContext } from '../sql/ddl-context.ts'
-import { sameRange } from '../sql/create.ts'
+import { checkRace, sameRange } from '../sql/create.ts'
 import type { Adoption } from '../sql/drop.ts'
 import { adoptSteps, dropSteps } from '../sql/drop.ts'
 import type { Seen } from '../sql/look-again.ts'
@@ -134,9 +134,9 @@ export class PostgresPartitionRepository implements PartitionRepository {
       const explained = this.#explain(error, operation, run)
       if (!(explained instanceof PartitionAlreadyExistsError)) throw explained
       const seen = await this.#look(operation, run)
-      if (seen.attachedTo === operation.guard.parentOid && sameRange(seen.bound, operation.range)) {
-        return { status: 'raced', ...(seen.oid !== null && { oid: seen.oid }) }
-      }
+      const race = checkRace(seen, operation)
+      if (race?.code === 'raced') return { status: 'raced', ...(seen.oid !== null && { oid: seen.oid }) }
+      if (race) throw this.#explain(new StepRefused(race), operation, run)
       if (!this.#isBeingBuilt(seen, operation)) throw explained
       // Not ours to remove, so its OID is not told.
       return { status: 'done' }

@@ -198,8 +198,8 @@ export class PartitionLifecycleService {
   }
 
   /**
-   * Marks a detached table as one that this tool may drop; its grace period starts now. The table's range is not
-   * known, so it is never attached again by itself.
+   * Marks a detached table as one that this tool may drop; its grace period starts now. Its range is not known: it is
+   * attached again only where it has exactly the generated name of a period that is kept.
    */
   async adoptPartition(
     config: ConfigInput,

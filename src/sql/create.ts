@@ -113,11 +113,10 @@ function checkChild(
   context: DdlContext,
   seen: Seen,
 ): Refusal | undefined {
-  const { partition, guard, range } = operation
+  const { partition, guard } = operation
   const name = formatTableName(partition)
-  if (seen.attachedTo === guard.parentOid && sameRange(seen.bound, range)) {
-    return refuse('raced', `${name} is attached already, with the wanted bounds`)
-  }
+  const attached = checkRace(seen, operation)
+  if (attached) return attached
   if (operation.kind === 'attach') {
     const { oid, comment: planned } = operation.guard
     const moved = checkDetached(seen, { partition, oid })
@@ -134,6 +133,18 @@ function checkChild(
     return seen.attachedTo === null ? undefined : refuse('stale', `${name} is attached to another table`)
   }
   return refuse('stale', `${name} is not the table that was built for this`)
+}
+
+/** Somebody else has attached it with the wanted bounds: as wanted, unless a detach of it is pending. */
+export function checkRace(
+  seen: Seen,
+  { partition, guard, range }: CreateOperation | AttachOperation,
+): Refusal | undefined {
+  if (seen.attachedTo !== guard.parentOid || !sameRange(seen.bound, range)) return undefined
+  const name = formatTableName(partition)
+  return seen.pending
+    ? refuse('pending', `${name} is attached with the wanted bounds, and a detach of it is pending`)
+    : refuse('raced', `${name} is attached already, with the wanted bounds`)
 }
 
 /** Whether the text of an attached partition's bound is the wanted range; both are spelled as PostgreSQL does in UTC. */

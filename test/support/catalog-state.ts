@@ -85,6 +85,11 @@ export async function triggersOf(database: TestDatabase): Promise<ReadonlyMap<st
   return new Map(rows.map(({ oid, tgenabled }) => [String(oid), tgenabled]))
 }
 
+async function shown(client: PoolClient, name: string): Promise<unknown> {
+  const { rows } = await client.query<Record<string, unknown>>(`SHOW ${name}`)
+  return Object.values(rows[0] ?? {})[0]
+}
+
 const settings = ['lock_timeout', 'statement_timeout', 'TimeZone', 'DateStyle', 'search_path', 'row_security']
 
 /**
@@ -97,8 +102,6 @@ export async function leftBehind(database: TestDatabase, pool: Pool = database.p
   const clients = await Promise.all(
     Array.from({ length: Math.max(1, pool.totalCount) }, () => pool.connect()),
   )
-  const shown = async (client: PoolClient, name: string): Promise<unknown> =>
-    Object.values((await client.query<Record<string, unknown>>(`SHOW ${name}`)).rows[0] ?? {})[0]
   try {
     for (const client of clients) {
       for (const name of settings) {

@@ -12,7 +12,7 @@ export interface World {
   /** A client that nothing happens to. */
   readonly client: DatabaseClient
   /** Runs a statement, or without values a script, with the schema as its `search_path`. */
-  sql(text: string, values?: readonly unknown[]): Promise<readonly Record<string, unknown>[]>
+  readonly sql: (text: string, values?: readonly unknown[]) => Promise<readonly Record<string, unknown>[]>
 }
 
 export interface CrashScenario extends ScenarioRun {

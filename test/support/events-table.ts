@@ -14,8 +14,8 @@ export const monthly: TablePartitionOptions = {
 export const events = `CREATE TABLE events (id bigint NOT NULL, at timestamptz NOT NULL, note text) PARTITION BY RANGE (at);`
 
 /** `[from, to)` as two dates at midnight, UTC. */
-export function partition(name: string, from: string, to: string, of = 'events'): string {
-  return `CREATE TABLE ${name} PARTITION OF ${of} FOR VALUES FROM ('${from} 00:00:00+00') TO ('${to} 00:00:00+00');`
+export function partition(name: string, from: string, to: string): string {
+  return `CREATE TABLE ${name} PARTITION OF events FOR VALUES FROM ('${from} 00:00:00+00') TO ('${to} 00:00:00+00');`
 }
 
 /** `month('2026-03')` makes `events__2026_03` with one row in it. */

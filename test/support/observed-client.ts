@@ -7,7 +7,7 @@ export interface SentStatement {
   /** The server process of the connection. */
   readonly pid: number
   /** Asks something on the same connection, unobserved; gives the first row. */
-  ask(question: string): Promise<Readonly<Record<string, unknown>>>
+  readonly ask: (question: string) => Promise<Readonly<Record<string, unknown>>>
 }
 
 /** What happens around every statement; whatever it throws is thrown to the sender. */

@@ -2,7 +2,7 @@
 
 import { parseBound } from '../../src/model/bound-text.ts'
 import type { PeriodCalculator } from '../../src/model/calendar.ts'
-import { Instant } from '../../src/model/instant.ts'
+import type { Instant } from '../../src/model/instant.ts'
 import type { TimeKeyType } from '../../src/model/key-codec.ts'
 import { keyCodec } from '../../src/model/key-codec.ts'
 import { decodeMarker, encodeMarker, withoutMarker } from '../../src/model/marker.ts'

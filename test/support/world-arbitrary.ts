@@ -172,7 +172,7 @@ function attachedPartitions({ made, slots, keyType, nameOf, now }: Context): rea
       add(nameOf(index), slot, pending)
       continue
     }
-    switch (made.segments[index]) {
+    switch (made.segments[index] ?? 'none') {
       case 'whole':
         add(nameOf(index), slot)
         break
@@ -203,7 +203,7 @@ function attachedPartitions({ made, slots, keyType, nameOf, now }: Context): rea
         index += 1
         break
       }
-      default:
+      case 'none':
     }
   }
   if (made.openAfter) add('future', { from: slots.at(-1)?.to, to: undefined })

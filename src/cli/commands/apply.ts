@@ -97,7 +97,7 @@ export const applyCommand: CommandSpec = {
     { line: 'pg-partsmith apply --allow-destructive', what: 'detach and drop what has expired, too' },
     {
       line: 'pg-partsmith apply --plan plan.json --allow-destructive',
-      what: 'exactly what was reviewed, or nothing',
+      what: 'of each table exactly what was reviewed, or nothing',
     },
   ],
   exitCodes: [0, 2, 3, 4, 5, 6],

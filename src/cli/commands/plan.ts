@@ -1,4 +1,4 @@
-import { formatTableName, type MaintenancePlan } from '../../index.ts'
+import { formatTableName, isDestructive, type MaintenancePlan } from '../../index.ts'
 import { CommandError } from '../command-error.ts'
 import type { CommandIo } from '../command-io.ts'
 import type { CommandSpec, GivenOptions } from '../command-spec.ts'
@@ -66,10 +66,14 @@ function closingOf(about: {
     ...(plans.length > 0 ? [summarizePlans(plans)] : []),
     ...(failed > 0 ? [`${counted(failed, 'table')} could not be planned.`] : []),
     'Nothing was changed.',
-    ...(saved === undefined
-      ? []
-      : [`Saved to ${saved}; carry it out with \`pg-partsmith apply --plan ${saved}\`.`]),
+    ...(saved === undefined ? [] : [`Saved to ${saved}; carry it out with \`${applyLine(saved, plans)}\`.`]),
   ].join(' ')
+}
+
+/** With the flag where the plan needs it: carried out in part, a plan cannot be carried out again. */
+function applyLine(file: string, plans: readonly MaintenancePlan[]): string {
+  const destructive = plans.some(({ operations }) => operations.some(isDestructive))
+  return `pg-partsmith apply --plan ${file}${destructive ? ' --allow-destructive' : ''}`
 }
 
 /** Without a plan there is no file: an old one must not be taken for the new one. */

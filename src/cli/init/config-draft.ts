@@ -24,6 +24,7 @@ export function renderDraft(draft: ConfigDraft, format: ConfigFormat): string {
 }
 
 const retentionComment = 'without it nothing ever expires; it counts the current partition'
+const dropComment = 'a detached partition can be taken back so long; without it, it is dropped at once'
 
 function preface({ from }: ConfigDraft): readonly string[] {
   return [
@@ -54,6 +55,7 @@ function yamlDraft(draft: ConfigDraft): string {
         `  - ${first}`,
         ...rest.map((line) => `    ${line}`),
         `    # retentionCount: 12 # ${retentionComment}`,
+        `    # dropAfter: 7 days # ${dropComment}`,
         '',
       ]
     }),
@@ -77,6 +79,7 @@ function typeScriptDraft(draft: ConfigDraft): string {
       '    {',
       ...Object.entries(settingsOf(table)).map(([key, value]) => `      ${key}: ${JSON.stringify(value)},`),
       `      // retentionCount: 12, // ${retentionComment}`,
+      `      // dropAfter: '7 days', // ${dropComment}`,
       '    },',
     ]),
     '  ],',

@@ -57,8 +57,10 @@ function longestKind(operations: readonly Operation[]): number {
   return Math.max(0, ...operations.map(({ kind }) => kind.length))
 }
 
-function figures({ sizeBytes, rowEstimate }: Operation): string {
-  const size = sizeBytes === undefined ? [] : [formatSize(sizeBytes)]
+function figures({ kind, sizeBytes, rowEstimate }: Operation): string {
+  // Where rows go out of reach, a reader must not take silence for an empty table.
+  const unknown = kind === 'detach' || kind === 'drop' ? ['size not known, never analyzed'] : []
+  const size = sizeBytes === undefined ? unknown : [formatSize(sizeBytes)]
   const rows =
     rowEstimate === undefined ? [] : [`~${formatCount(rowEstimate)} ${rowEstimate === 1 ? 'row' : 'rows'}`]
   return [...size, ...rows].join(', ')

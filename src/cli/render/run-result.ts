@@ -114,7 +114,13 @@ export function summarizeRuns(results: readonly MaintenanceResult[]): string {
     ['dropped', total(({ droppedCount }) => droppedCount)],
   ] as const
   const did = parts.filter(([, count]) => count > 0).map(([word, count]) => `${word} ${count}`)
-  if (did.length === 0) return 'Nothing was changed.'
+  if (did.length === 0)
+    return results.some(startedSomething) ? 'Nothing was finished.' : 'Nothing was changed.'
   const text = did.join(', ')
   return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`
+}
+
+/** A failed operation may have committed a step, such as a table that was built and not attached. */
+function startedSomething({ operations }: MaintenanceResult): boolean {
+  return operations.some(({ status }) => status === 'failed')
 }

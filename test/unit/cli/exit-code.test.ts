@@ -35,7 +35,7 @@ describe('exit codes', () => {
     [new HookRefusedError('x'), 3],
     [new StatementFailedError('x', { code: 'access-denied', sqlState: '42501' }), 3],
     [new DatabaseError('x', 1, 'error'), 3],
-    [new RunAbortedError('x'), 1],
+    [new RunAbortedError('x'), 3],
     [new StoppedBySignal('SIGINT'), 130],
     [new StoppedBySignal('SIGTERM'), 143],
     [new CommandError('x', { exitCode: 64, code: 'usage' }), 64],

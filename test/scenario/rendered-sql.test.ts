@@ -1,0 +1,237 @@
+import { expect, it } from 'vitest'
+import type { LockManager, MaintenancePlan, TablePartitionOptions } from '../../src/index.ts'
+import { createPartsmith, fromPg } from '../../src/index.ts'
+import { createDatabase, describeEachServer } from '../support/database.ts'
+import type { TestDatabase } from '../support/database.ts'
+import { events, march, month, monthly, now } from '../support/events-table.ts'
+import { leavePending, mark } from '../support/marked-tables.ts'
+import { observedClient } from '../support/observed-client.ts'
+
+/** No lock, so that everything that is sent is sent for the operations. */
+const noLocks: LockManager = {
+  acquireLock: async () => {
+    const lease = {
+      key: 'none',
+      signal: new AbortController().signal,
+      assertHeld: async () => undefined,
+      release: async () => undefined,
+    }
+    return { ...lease, [Symbol.asyncDispose]: lease.release }
+  },
+  isLocked: async () => false,
+}
+
+interface Sent {
+  readonly pid: number
+  readonly text: string
+}
+
+/** What `apply` sends beside reading: the statements of its read-only transactions and its question for the pid are left out. */
+function changing(sent: readonly Sent[]): readonly string[] {
+  const reading = new Set<number>()
+  const texts: string[] = []
+  for (const { pid, text } of sent) {
+    if (/^BEGIN .*READ ONLY$/.test(text)) reading.add(pid)
+    if (!reading.has(pid) && !text.startsWith('SELECT pg_catalog.pg_backend_pid()')) texts.push(text.trim())
+    if (/^(COMMIT|ROLLBACK)$/.test(text)) reading.delete(pid)
+  }
+  return texts
+}
+
+type Line = { readonly statement: string } | { readonly comment: string }
+
+function linesOf(rendered: string): readonly Line[] {
+  const lines: Line[] = []
+  let statement = ''
+  for (const line of rendered.split('\n')) {
+    if (statement === '' && line.startsWith('--')) lines.push({ comment: line })
+    else if (statement === '' && line.trim() === '') continue
+    else {
+      statement += `${statement === '' ? '' : '\n'}${line}`
+      const [, text] = /^(.*);(?: -- .*)?$/s.exec(statement) ?? []
+      if (text === undefined) continue
+      lines.push({ statement: text })
+      statement = ''
+    }
+  }
+  expect(statement).toBe('')
+  return lines
+}
+
+/** What is printed and was not sent, and what was sent and is neither printed nor of the kind that is found at run time. */
+function differences(lines: readonly Line[], sent: readonly string[], extra: RegExp): readonly string[] {
+  const printed = new Set(statementsOf(lines))
+  return [
+    ...[...printed].filter((text) => !sent.includes(text)).map((text) => `printed, not sent: ${text}`),
+    ...sent
+      .filter((text) => !printed.has(text) && !extra.test(text))
+      .map((text) => `sent, not printed: ${text}`),
+  ]
+}
+
+function statementsOf(lines: readonly Line[]): readonly string[] {
+  return lines.flatMap((line) => ('statement' in line ? [line.statement] : []))
+}
+
+/** The first time that each printed statement is sent; where transactions begin and end is not looked at. */
+function firstTimes(sent: readonly string[], printed: readonly string[]): readonly string[] {
+  const bracket = /^(BEGIN|COMMIT)/
+  return [...new Set(sent)].filter((text) => printed.includes(text) && !bracket.test(text))
+}
+
+const febBound = `FOR VALUES FROM ('2026-02-01 00:00:00+00') TO ('2026-03-01 00:00:00+00')`
+const rest = 'CREATE TABLE rest PARTITION OF events DEFAULT;'
+const february = month('2026-02')
+const detached = `${february} ALTER TABLE events DETACH PARTITION events__2026_02;`
+const retire: TablePartitionOptions = { ...monthly, retentionCount: 1, dropAfter: '1 day' }
+
+interface RenderedCase {
+  readonly what: string
+  readonly config: TablePartitionOptions
+  readonly prepare: (database: TestDatabase) => Promise<unknown>
+  readonly kinds: readonly string[]
+  /** What must be announced as decided at run time. */
+  readonly found: readonly RegExp[]
+  /** What is sent then. */
+  readonly extra: RegExp
+}
+
+const cases: readonly RenderedCase[] = [
+  {
+    what: 'create',
+    config: { ...monthly, createAheadCount: 2 },
+    prepare: (database) => database.sql(`${events} ${march}`),
+    kinds: ['create'],
+    found: [/marker: built for/, /its own comment, without the marker/],
+    extra: /^COMMENT ON TABLE/,
+  },
+  {
+    what: 'create beside a DEFAULT with rows',
+    config: { ...monthly, createAheadCount: 2 },
+    prepare: (database) =>
+      database.sql(`${events} ${march} ${rest} INSERT INTO events VALUES (1, '2026-04-02');`),
+    kinds: ['create'],
+    found: [
+      /marker: built for/,
+      /if DEFAULT holds rows from 2026-04-01 00:00:00\+00 to 2026-05-01 00:00:00\+00: move them \(refused above 10000\)/,
+      /without the marker/,
+    ],
+    extra: /^(COMMENT ON TABLE|SET CONSTRAINTS ALL IMMEDIATE$|WITH moved AS)/,
+  },
+  {
+    what: 'attach again',
+    config: { ...monthly, retentionCount: 2 },
+    prepare: async (database) => {
+      await database.sql(`${events} ${march} ${detached}`)
+      await mark(database, { table: 'events__2026_02', bound: febBound })
+    },
+    kinds: ['attach'],
+    found: [/its own comment, without the marker/],
+    extra: /^COMMENT ON TABLE/,
+  },
+  {
+    what: 'a concurrent detach',
+    config: retire,
+    prepare: (database) => database.sql(`${events} ${march} ${february}`),
+    kinds: ['detach'],
+    found: [/marker: detached from public\.events, at the server's clock/],
+    extra: /^COMMENT ON TABLE/,
+  },
+  {
+    what: 'a blocking detach',
+    config: { ...retire, detachMode: 'blocking' },
+    prepare: (database) => database.sql(`${events} ${march} ${february}`),
+    kinds: ['detach'],
+    found: [/marker: detached from public\.events, at the server's clock/],
+    extra: /^COMMENT ON TABLE/,
+  },
+  {
+    what: 'finalize',
+    config: retire,
+    prepare: async (database) => {
+      await database.sql(`${events} ${march} ${february}`)
+      await leavePending(database, { table: 'events__2026_02' })
+    },
+    kinds: ['finalize'],
+    found: [],
+    extra: /^$/,
+  },
+  {
+    what: 'drop, with foreign keys of its own',
+    config: { ...monthly, retentionCount: 1 },
+    prepare: async (database) => {
+      await database.sql(`CREATE TABLE users (id bigint PRIMARY KEY); INSERT INTO users VALUES (1);
+        ${events} ALTER TABLE events ADD FOREIGN KEY (id) REFERENCES users; ${march} ${detached}`)
+      await mark(database, { table: 'events__2026_02', bound: febBound })
+    },
+    kinds: ['drop'],
+    found: [
+      /for each foreign key of public\.events__2026_02: ALTER TABLE public\.events__2026_02 DROP CONSTRAINT/,
+    ],
+    extra: /^(ALTER TABLE .* DROP CONSTRAINT|SELECT k\.conname)/,
+  },
+  {
+    what: 'drop of a table that was never attached, and its creation',
+    config: { ...monthly, createAheadCount: 2 },
+    prepare: async (database) => {
+      await database.sql(`${events} ${march} CREATE TABLE events__2026_04 (LIKE events);`)
+      await mark(database, {
+        table: 'events__2026_04',
+        kind: 'building',
+        bound: `FOR VALUES FROM ('2026-04-01 00:00:00+00') TO ('2026-05-01 00:00:00+00')`,
+      })
+    },
+    kinds: ['drop', 'create'],
+    found: [/marker: built for/, /without the marker/],
+    extra: /^COMMENT ON TABLE/,
+  },
+  {
+    what: 'unmark',
+    config: { ...monthly, retentionCount: 2 },
+    prepare: async (database) => {
+      await database.sql(`${events} ${march} ${february}`)
+      await mark(database, { table: 'events__2026_02', bound: febBound })
+    },
+    kinds: ['unmark'],
+    found: [],
+    extra: /^$/,
+  },
+]
+
+describeEachServer('the SQL that is shown is the SQL that is sent, for', (major) => {
+  for (const { what, config, prepare, kinds, found, extra } of cases) {
+    for (const ddlTimezone of ['UTC', null]) {
+      it(`${what}, with ddlTimezone ${String(ddlTimezone)}`, async () => {
+        await using database = await createDatabase(major)
+        await prepare(database)
+        const sent: Sent[] = []
+        const pool = observedClient(fromPg(database.pool), {
+          beforeSending: ({ pid, text }) => void sent.push({ pid, text }),
+        })
+        const partsmith = createPartsmith({ pool, locks: noLocks, ddlTimezone })
+        const plan: MaintenancePlan = await partsmith.plan(config, { now })
+        expect(plan.operations.map(({ kind }) => kind)).toEqual(kinds)
+        const rendered = await partsmith.service.renderSql(config, plan)
+        for (const { id } of plan.operations) expect(rendered).toContain(`-- ${id}: `)
+        sent.length = 0
+        const result = await partsmith.apply(config, plan, { now })
+        expect(result).toMatchObject({ success: true, issues: [] })
+
+        const lines = linesOf(rendered)
+        const statements = changing(sent)
+        const printed = statementsOf(lines)
+        expect(differences(lines, statements, extra)).toEqual([])
+        // A concurrent detach goes on over two connections at once.
+        const ordered = rendered.includes('CONCURRENTLY') ? [] : printed
+        expect(firstTimes(statements, ordered)).toEqual(firstTimes(ordered, ordered))
+        expect(statements.filter((text) => text === 'COMMIT').length).toBeGreaterThanOrEqual(
+          printed.filter((text) => text === 'COMMIT').length,
+        )
+        const comments = lines.flatMap((line) => ('comment' in line ? [line.comment] : []))
+        const announced = comments.filter((comment) => comment.startsWith('-- found at run time: '))
+        expect(announced).toHaveLength(found.length)
+        for (const [index, pattern] of found.entries()) expect(announced[index]).toMatch(pattern)
+      })
+    }
+  }
+})

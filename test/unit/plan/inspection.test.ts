@@ -1,0 +1,148 @@
+import { describe, expect, it } from 'vitest'
+import type { TableInspection } from '../../../src/index.ts'
+import { calculatorFor, Instant, TablePartitionConfig } from '../../../src/index.ts'
+import { instantOfWallClock } from '../../../src/model/time-zone.ts'
+import { noEvidence } from '../../../src/plan/evidence.ts'
+import { inspectTable } from '../../../src/plan/inspection.ts'
+import { planTable } from '../../../src/plan/planner.ts'
+import { attached, detachedTable, orphanComment, rangeBound, treeOf } from '../../support/planned-world.ts'
+import type { World } from '../../support/planned-world.ts'
+
+const now = Instant.from('2026-03-28T12:00:00Z')
+const micros = (text: string): bigint => Instant.from(text).epochMicroseconds
+
+function inspected(
+  world: Pick<World, 'keyType' | 'partitions'> & Partial<World>,
+  timeZone = 'UTC',
+): TableInspection {
+  const config = new TablePartitionConfig({
+    tableName: 'events',
+    partitionColumn: 'at',
+    granularity: 'day',
+    timeZone,
+    createAheadCount: 2,
+    retentionCount: 2,
+  })
+  const tree = treeOf(
+    {
+      detached: [],
+      strangers: new Set(),
+      rowsInDefault: [],
+      filled: new Set(),
+      referenced: false,
+      nextOid: 1,
+      ...world,
+    },
+    now,
+  )
+  const input = { config, calculator: calculatorFor('day', timeZone), tree, ddlTimezone: null }
+  return inspectTable(input, planTable(input, noEvidence))
+}
+
+/** One day, `2026-03-28`, and what is special about it. */
+function dayOf(
+  name: string,
+  day: string,
+  more: { readonly pending?: boolean; readonly days?: number; readonly keyType?: World['keyType'] } = {},
+): World['partitions'][number] {
+  const { pending = false, days = 1, keyType = 'timestamptz' } = more
+  const from = micros(`${day}T00:00:00Z`)
+  return attached({
+    oid: name,
+    name,
+    boundText: rangeBound(keyType, from, from + BigInt(days) * 86_400_000_000n),
+    pending,
+  })
+}
+
+function commentOf(oid: string, kind: 'orphan' | 'building'): string {
+  return orphanComment({
+    oid,
+    kind,
+    bound: rangeBound('timestamptz', 0n, 1n),
+    detachedAt: '2026-03-28T00:00:00Z',
+  })
+}
+
+describe('the runway', () => {
+  it('reaches to the end of the last partition that follows without a gap', () => {
+    const { runway } = inspected({
+      keyType: 'timestamptz',
+      partitions: [
+        dayOf('a', '2026-03-27'),
+        dayOf('b', '2026-03-28'),
+        dayOf('c', '2026-03-29'),
+        dayOf('d', '2026-03-31'),
+      ],
+    })
+    expect(runway).toEqual({ until: '2026-03-30T00:00:00Z', microseconds: String(36n * 3_600_000_000n) })
+  })
+
+  it('is not there without the current partition, whatever comes later, and a pending one does not count', () => {
+    const later = dayOf('c', '2026-03-29')
+    expect(inspected({ keyType: 'timestamptz', partitions: [later] }).runway).toBeUndefined()
+    const pending = dayOf('b', '2026-03-28', { pending: true })
+    expect(inspected({ keyType: 'timestamptz', partitions: [pending, later] }).runway).toBeUndefined()
+  })
+
+  it('has no end where a partition is open to MAXVALUE, and a DEFAULT is none', () => {
+    const open = attached({ oid: '1', name: 'open', boundText: rangeBound('timestamptz', 0n, undefined) })
+    expect(inspected({ keyType: 'timestamptz', partitions: [open] }).runway).toEqual({
+      until: 'infinity',
+      microseconds: 'infinity',
+    })
+    const fallback = attached({ oid: '1', name: 'rest', boundText: 'DEFAULT' })
+    const inspection = inspected({ keyType: 'timestamptz', partitions: [fallback] })
+    expect([inspection.runway, inspection.hasDefault]).toEqual([undefined, true])
+  })
+
+  it('of a wall clock is an instant of its zone, over a change of clocks too', () => {
+    const { runway } = inspected(
+      {
+        keyType: 'timestamp',
+        partitions: [
+          dayOf('b', '2026-03-28', { keyType: 'timestamp' }),
+          dayOf('c', '2026-03-29', { keyType: 'timestamp' }),
+        ],
+      },
+      'Europe/Berlin',
+    )
+    // Berlin: 13:00 on the 28th until midnight after the 29th, which has 23 hours.
+    expect(runway).toEqual({ until: '2026-03-29T22:00:00Z', microseconds: String(34n * 3_600_000_000n) })
+    expect(instantOfWallClock(micros('2026-03-30T00:00:00Z'), 'Europe/Berlin').toString()).toBe(runway?.until)
+  })
+})
+
+describe('the partitions', () => {
+  it('are listed by range, with what is missing, then DEFAULT, then what is detached', () => {
+    const tables = [
+      detachedTable({ oid: '7', name: 'gone', comment: commentOf('7', 'orphan') }),
+      detachedTable({ oid: '8', name: 'half', comment: commentOf('8', 'building') }),
+    ]
+    const { partitions } = inspected({
+      keyType: 'timestamptz',
+      partitions: [
+        attached({ oid: '1', name: 'rest', boundText: 'DEFAULT' }),
+        dayOf('later', '2026-04-01'),
+        dayOf('today', '2026-03-28'),
+        dayOf('old', '2026-03-01'),
+        dayOf('weird', '2026-03-03', { days: 2 }),
+        dayOf('yesterday', '2026-03-27'),
+        dayOf('pending', '2026-03-10', { pending: true }),
+      ],
+      detached: tables.filter((table) => table !== undefined),
+    })
+    expect(partitions.map(({ name, state, managed }) => [name, state, managed])).toEqual([
+      ['old', 'expired', true],
+      ['weird', 'unmanaged', false],
+      ['pending', 'detach-pending', true],
+      ['yesterday', 'past', true],
+      ['today', 'current', true],
+      ['events__2026_03_29', 'missing', true],
+      ['later', 'future', true],
+      ['rest', 'default', false],
+      ['gone', 'detached', true],
+      ['half', 'half-built', false],
+    ])
+  })
+})
