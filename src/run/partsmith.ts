@@ -1,4 +1,5 @@
 import type { PeriodCalculator } from '../model/calendar.ts'
+import type { InstantLike } from '../model/instant.ts'
 import type { TableName } from '../model/table-name.ts'
 import type { TableInspection } from '../plan/inspection.ts'
 import type { MaintenancePlan } from '../plan/plan.ts'
@@ -47,11 +48,24 @@ export interface Partsmith {
   readonly repo: PostgresPartitionRepository
   readonly metadata: PostgresMetadataProvider
   readonly locks: LockManager
-  inspect(config: ConfigInput, options?: PlanOptions): Promise<TableInspection>
-  plan(config: ConfigInput, options?: PlanOptions): Promise<MaintenancePlan>
-  apply(config: ConfigInput, plan: MaintenancePlan, options?: ApplyOptions): Promise<MaintenanceResult>
-  maintain(config: ConfigInput, options?: ApplyOptions): Promise<MaintenanceResult>
-  adoptPartition(config: ConfigInput, table: string | TableName, options?: PlanOptions): Promise<void>
+  readonly inspect: (config: ConfigInput, options?: PlanOptions) => Promise<TableInspection>
+  readonly plan: (config: ConfigInput, options?: PlanOptions) => Promise<MaintenancePlan>
+  readonly apply: (
+    config: ConfigInput,
+    plan: MaintenancePlan,
+    options?: ApplyOptions,
+  ) => Promise<MaintenanceResult>
+  readonly maintain: (config: ConfigInput, options?: ApplyOptions) => Promise<MaintenanceResult>
+  readonly ensurePartition: (
+    config: ConfigInput,
+    at: InstantLike,
+    options?: PlanOptions,
+  ) => Promise<MaintenanceResult>
+  readonly adoptPartition: (
+    config: ConfigInput,
+    table: string | TableName,
+    options?: PlanOptions,
+  ) => Promise<void>
 }
 
 /** Wires repository, metadata provider, locks and service for one pool. Never closes the pool. */
@@ -93,6 +107,7 @@ export function createPartsmith(options: PartsmithOptions): Partsmith {
     plan: (config, planOptions) => service.plan(config, planOptions),
     apply: (config, plan, applyOptions) => service.apply(config, plan, applyOptions),
     maintain: (config, applyOptions) => service.maintain(config, applyOptions),
+    ensurePartition: (config, at, planOptions) => service.ensurePartition(config, at, planOptions),
     adoptPartition: (config, table, planOptions) => service.adoptPartition(config, table, planOptions),
   }
 }

@@ -1,10 +1,16 @@
 import { withMarker, withoutMarker } from '../model/marker.ts'
-import { formatTableName } from '../model/table-name.ts'
+import { formatTableName, sameTable } from '../model/table-name.ts'
 import type { DetachOperation, FinalizeOperation, UnmarkOperation } from '../plan/operation.ts'
 import type { DdlContext } from './ddl-context.ts'
 import { transaction } from './ddl-context.ts'
 import { checkAttached, checkParent, lookAgain, markerIn, readSeen, refuse } from './look-again.ts'
-import { statementTimeouts, transactionSettings, turnBackOn, turnOff } from './settings.ts'
+import {
+  statementTimeouts,
+  transactionSettings,
+  turnBackOn,
+  turnOff,
+  waitAsLongAsTheStatement,
+} from './settings.ts'
 import type { Sql } from './sql.ts'
 import { literal, qualified, sql } from './sql.ts'
 import type { Action, Guard, Step } from './statement.ts'
@@ -58,13 +64,24 @@ function concurrentSteps(operation: DetachOperation, context: DdlContext): reado
   ]
 }
 
-/** FINALIZE may run in a transaction, so that it is undone with its guard. */
+/**
+ * FINALIZE may run in a transaction, so that it is undone with its guard.
+ *
+ * With its locks taken it waits for every older snapshot of the database, also of transactions that never touched the
+ * table, and `lock_timeout` counts for that wait. No reader or writer of the parent queues behind it, so the wait is
+ * given the whole statement limit, unless foreign keys mean that another table is locked after it.
+ */
 export function finalizeSteps(operation: FinalizeOperation, context: DdlContext): readonly Step[] {
-  const { parent, partition } = operation
+  const { parent, partition, locks } = operation
+  const hasNeighbours = locks.some(
+    ({ relation }) => !sameTable(relation, parent) && !sameTable(relation, partition),
+  )
   return [
     transaction(context, `finalize ${formatTableName(partition)}`, [
       execute(sql`LOCK TABLE ONLY ${qualified(parent)} IN SHARE UPDATE EXCLUSIVE MODE`),
+      execute(sql`LOCK TABLE ONLY ${qualified(partition)} IN ACCESS EXCLUSIVE MODE`),
       attachedGuard(operation),
+      ...(hasNeighbours ? [] : [execute(waitAsLongAsTheStatement(context.limits))]),
       execute(sql`ALTER TABLE ${qualified(parent)} DETACH PARTITION ${qualified(partition)} FINALIZE`),
     ]),
   ]

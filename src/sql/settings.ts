@@ -40,6 +40,11 @@ export function transactionSettings(limits: DdlLimits, deadlockTimeoutMs: number
   return sql`SELECT ${rest.reduce((list, call) => sql`${list}, ${call}`, first ?? sql`1`)}`
 }
 
+/** Lets the next statement of the transaction wait for a lock as long as it may run. */
+export function waitAsLongAsTheStatement({ statementTimeoutMs }: DdlLimits): Sql {
+  return sql`SELECT pg_catalog.set_config('lock_timeout', ${literal(`${statementTimeoutMs}ms`)}, true)`
+}
+
 /**
  * Turns timeouts of the session off and remembers them in the session itself, until `turnBackOn` puts them back.
  *

@@ -27,6 +27,9 @@ const partitionOf = (table: string, month: number): string => {
 const partitionsOf = (table: string, count: number): string =>
   Array.from({ length: count }, (_, month) => partitionOf(table, month)).join('')
 
+const shape = ({ partitions, detached }: PartitionTree): string =>
+  [...partitions, ...detached].map(({ name, comment }) => `${name.name} ${comment ?? ''}`).join(', ')
+
 describeEachServer('reading a tree', (major) => {
   let database: TestDatabase
   beforeEach(async () => {
@@ -104,8 +107,6 @@ describeEachServer('reading a tree', (major) => {
 
   it('sees one moment of the catalog, whatever is committed between its statements', async () => {
     await database.sql(`${eventsTable} ${partitionsOf('events', 2)}`)
-    const shape = ({ partitions, detached }: PartitionTree): string =>
-      [...partitions, ...detached].map(({ name, comment }) => `${name.name} ${comment ?? ''}`).join(', ')
     const provider = new PostgresMetadataProvider(database.pool)
     const turn = [
       // Attached to marked and detached, and a new one beside it, in one transaction; and back.

@@ -44,6 +44,15 @@ const allPhases = [
   'afterDrop',
 ] as const
 
+/** Hooks that note whom they were called for. */
+const noting = (notes: string[], name = ''): PartitionLifecycleHooks =>
+  Object.fromEntries(
+    allPhases.map((phase) => [
+      phase,
+      ({ partitionName }: PartitionEvent) => void notes.push(`${name}${phase} ${partitionName}`),
+    ]),
+  )
+
 describeEachServer('hooks', (major) => {
   let database: TestDatabase
   beforeEach(async () => {
@@ -56,15 +65,6 @@ describeEachServer('hooks', (major) => {
     hooks: readonly PartitionLifecycleHooks[],
     options: Omit<PartsmithOptions, 'pool' | 'hooks'> = {},
   ): Partsmith => createPartsmith({ pool: database.pool, hooks, ...options })
-
-  /** Hooks that note whom they were called for. */
-  const noting = (notes: string[], name = ''): PartitionLifecycleHooks =>
-    Object.fromEntries(
-      allPhases.map((phase) => [
-        phase,
-        ({ partitionName }: PartitionEvent) => void notes.push(`${name}${phase} ${partitionName}`),
-      ]),
-    )
 
   it('are called once for each partition, in the order of its life, and never while planning', async () => {
     const notes: string[] = []
@@ -208,7 +208,8 @@ describeEachServer('hooks', (major) => {
   })
 
   it('with a name that is none of the six are refused when the service is built', () => {
-    expect(() => partsmithWith([{ beforeRename: () => undefined } as PartitionLifecycleHooks])).toThrow(
+    const misspelled: object = { beforeRename: () => undefined }
+    expect(() => partsmithWith([misspelled])).toThrow(
       'There is no hook beforeRename. The hooks are beforeCreate,',
     )
   })
@@ -311,8 +312,7 @@ describeEachServer('hooks', (major) => {
             })
           }),
       }
-      const { maintain } = partsmithWith([slow], { hookTimeoutMs: 50 })
-      const result = await maintain(wanted, { now })
+      const result = await partsmithWith([slow], { hookTimeoutMs: 50 }).maintain(wanted, { now })
       expect(result.issues[0]?.message).toContain('refused by hook: it did not finish within 50 ms.')
       expect(told).toMatchObject({ name: 'TimeoutError' })
     })

@@ -128,20 +128,11 @@ describeEachServer('beside live applications', (major) => {
       const holder = await database.pool.connect()
       await holder.query(`BEGIN; ${holds}`)
       // It writes where the maintainer waits, without a timeout, and must get on although the holder does not end.
-      let writing = true
-      let written = 0
-      const writer = (async () => {
-        while (writing) {
-          await database.sql(`UPDATE events SET n = n WHERE id = 7`)
-          written += 1
-        }
-      })()
+      const writer = insistentWriter(database, `UPDATE events SET n = n WHERE id = 7`)
       const partsmith = createPartsmith({ pool: database.pool })
       const result = await partsmith.service.run(config, { now })
-      const waitedUntil = written
-      while (written < waitedUntil + 2) await new Promise((resolve) => setImmediate(resolve))
-      writing = false
-      await writer
+      await writer.writesAgain(2)
+      await writer.stop()
 
       expect(result.error).toBeUndefined()
       expect(result.result).toMatchObject({
@@ -205,9 +196,34 @@ async function untilItHasTheLocks(run: () => Promise<MaintenanceResult>): Promis
   }
 }
 
-async function untilSomebodyWaits({ sql }: TestDatabase): Promise<void> {
+/** Writes the same again and again, each time as soon as it may. */
+function insistentWriter(
+  database: TestDatabase,
+  text: string,
+): { writesAgain(times: number): Promise<void>; stop(): Promise<void> } {
+  const stop = new AbortController()
+  const written = { times: 0 }
+  const loop = (async () => {
+    while (!stop.signal.aborted) {
+      await database.sql(text)
+      written.times += 1
+    }
+  })()
+  return {
+    writesAgain: async (times) => {
+      const aim = written.times + times
+      while (written.times < aim) await new Promise((resolve) => setImmediate(resolve))
+    },
+    stop: () => {
+      stop.abort()
+      return loop
+    },
+  }
+}
+
+async function untilSomebodyWaits(database: TestDatabase): Promise<void> {
   const waiting = `SELECT FROM pg_locks WHERE NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`
-  while ((await sql(waiting)).length === 0);
+  while ((await database.sql(waiting)).length === 0);
 }
 
 async function everything(database: TestDatabase): Promise<unknown> {

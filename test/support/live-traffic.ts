@@ -33,7 +33,7 @@ type Send = (
 export async function startTraffic(database: TestDatabase, options: TrafficOptions): Promise<Traffic> {
   const clients = await Promise.all(Array.from({ length: 7 }, () => connected(database)))
   const [simple, extended, prepared, manyRows, ...readers] = clients
-  let going = true
+  const stop = new AbortController()
   const failures: unknown[] = []
   const left = new Map<number, number>()
   const counters: { done: number }[] = []
@@ -45,7 +45,7 @@ export async function startTraffic(database: TestDatabase, options: TrafficOptio
     loops.push(
       (async () => {
         try {
-          while (going) {
+          while (!stop.signal.aborted) {
             await round(counter.done)
             counter.done += 1
           }
@@ -86,7 +86,7 @@ export async function startTraffic(database: TestDatabase, options: TrafficOptio
       failIfOneFailed()
     },
     stop: async () => {
-      going = false
+      stop.abort()
       await Promise.all(loops)
       await Promise.all(clients.map((client) => client.end()))
       failIfOneFailed()
