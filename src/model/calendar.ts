@@ -19,7 +19,7 @@ import { wallClock } from './time-zone.ts'
 import { padded } from './wall-clock-text.ts'
 
 export { BasePeriodCalculator, type PeriodCalculatorOptions } from './base-calculator.ts'
-export { type Period, type PeriodCalculator, checkedPeriod, periodAfter, periodBefore } from './period.ts'
+export { type Period, type PeriodCalculator, checkedPeriod } from './period.ts'
 
 /** The lengths of period that need no calculator of your own. */
 export type PartitionGranularity = 'hour' | 'day' | 'week' | 'month' | 'quarter' | 'year'

@@ -16,7 +16,7 @@ describeCli('adopt', (major, cli) => {
   async function prepared(): Promise<{
     cwd: string
     env: { PG_PARTSMITH_URL: string }
-    comment(): Promise<unknown>
+    readonly comment: () => Promise<unknown>
   }> {
     const database = await createDatabase(major)
     await database.sql(`CREATE SCHEMA app;
