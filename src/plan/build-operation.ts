@@ -92,12 +92,14 @@ export function detachOperation(
 ): DetachOperation {
   const { partition, range, reason } = about
   const fallback = defaultPartition(tree)
-  // With a DEFAULT PostgreSQL refuses CONCURRENTLY (55000), so `auto` decides here and the printed lock is the real one.
-  const concurrent = config.lifecycle.detach !== 'blocking' && !fallback
   const foreign = [
     ...neighbours(tree.parent.foreignKeys, 'SHARE ROW EXCLUSIVE'),
     ...neighbours(tree.parent.referencedBy, 'ACCESS EXCLUSIVE'),
   ]
+  // Decided here, so that the printed lock is the real one. With a DEFAULT PostgreSQL refuses CONCURRENTLY (55000). With
+  // foreign keys it locks the tables at their other ends, waits for that without a limit, and their writers wait with it.
+  const auto = fallback === undefined && foreign.length === 0
+  const concurrent = config.lifecycle.detach === 'concurrent' || (config.lifecycle.detach === 'auto' && auto)
   return {
     kind: 'detach',
     id: id('detach', partition.name),

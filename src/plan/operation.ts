@@ -1,5 +1,6 @@
 import type { TableName } from '../model/table-name.ts'
 import type { DetachMode } from '../policy/options.ts'
+import { canonicalJson } from './canonical.ts'
 
 /**
  * One step of a plan: a decision, not SQL. The statements are a pure function of the operation and of server facts,
@@ -139,4 +140,19 @@ export interface PartitionGuard {
 /** Whether the operation takes rows out of reach; only these need the explicit word in `apply`. */
 export function isDestructive(operation: Operation): boolean {
   return operation.kind === 'detach' || (operation.kind === 'drop' && operation.guard.marker === 'orphan')
+}
+
+/** Whether two operations do the same thing under the same conditions, whatever they estimate and cost. */
+export function sameDecision(a: Operation, b: Operation): boolean {
+  return decisionText(a) === decisionText(b)
+}
+
+function decisionText(operation: Operation): string {
+  return canonicalJson({
+    ...operation,
+    hazards: undefined,
+    sizeBytes: undefined,
+    rowEstimate: undefined,
+    rowsInDefault: undefined,
+  })
 }

@@ -25,7 +25,7 @@ export interface TablePartitionOptions {
   readonly createAheadCount?: number | undefined
   /** How many partitions are kept, the current one included. Absent: nothing ever expires. */
   readonly retentionCount?: number | undefined
-  /** `auto` detaches concurrently where PostgreSQL can (no DEFAULT partition). @default 'auto' */
+  /** `auto` detaches concurrently where nobody waits for it: without a DEFAULT partition and without foreign keys. @default 'auto' */
   readonly detachMode?: DetachMode | undefined
   /**
    * How long a table stays detached before it is dropped: `'7 days'`, `'P7D'`, `'12 hours'`; `'never'` keeps it.

@@ -24,7 +24,7 @@ type Subject = Pick<Operation, 'parent' | 'partition'> & { readonly kind: Operat
 /** Turns what went wrong in an operation into an error whose message is a sentence with a next step. */
 export function explainFailure(error: unknown, subject: Subject, limits: DdlLimits): unknown {
   const what = `${formatTableName(subject.parent)}: cannot ${subject.kind} ${formatTableName(subject.partition)}`
-  if (error instanceof StepRefused) return refusalError(error.refusal, what)
+  if (error instanceof StepRefused) return refusalError(error.refusal, what, subject)
   if (error instanceof PartitionError) return error
   if (isConnectionFailure(error)) {
     return new ConnectionFailedError(
@@ -36,6 +36,27 @@ export function explainFailure(error: unknown, subject: Subject, limits: DdlLimi
   return state === undefined ? error : statementError({ error, state, what, subject, limits })
 }
 
+/** The same for what was only read. */
+export function explainReading(error: unknown): unknown {
+  const state = sqlStateOf(error)
+  if (error instanceof PartitionError || state === undefined) return error
+  const [code, next] = readingFailures[state] ?? ['statement-failed', 'run again']
+  return new StatementFailedError(
+    `The database could not be read: ${describeError(error)} (SQLSTATE ${state}). Nothing was changed; ${next}.`,
+    { cause: error, sqlState: state, code },
+  )
+}
+
+const readingFailures: Readonly<
+  Record<string, readonly ['statement-timeout' | 'access-denied', string] | undefined>
+> = {
+  [sqlStates.queryCanceled]: [
+    'statement-timeout',
+    "run again, and raise the role's statement_timeout if that cut it short",
+  ],
+  [sqlStates.insufficientPrivilege]: ['access-denied', 'the catalogs must be readable for the role'],
+}
+
 /** Whether an explained failure is an answer of the server or of a guard, in a session that goes on. */
 export function isFromServer(error: unknown): boolean {
   return (
@@ -44,7 +65,7 @@ export function isFromServer(error: unknown): boolean {
   )
 }
 
-function refusalError({ code, message }: Refusal, what: string): PartitionError {
+function refusalError({ code, message }: Refusal, what: string, { kind }: Subject): PartitionError {
   const text = `${what}: ${message}. Nothing was changed; plan again.`
   switch (code) {
     case 'unmanaged':
@@ -63,13 +84,20 @@ function refusalError({ code, message }: Refusal, what: string): PartitionError 
       )
     case 'referenced':
       return new PartitionReferencedError(
-        `${what}: ${message}. Nothing was changed; drop that foreign key, let the next run move the rows, then add it again as NOT VALID and validate it.`,
+        kind === 'drop'
+          ? `${what}: ${message}. Nothing was dropped; remove what depends on it, then run again.`
+          : `${what}: ${message}. Nothing was changed; drop that foreign key, let the next run move the rows, then add it again as NOT VALID and validate it.`,
       )
+    case 'unlike':
+      return new PartitionError(`${what}: ${message}. Nothing was changed; check the name.`)
     case 'stale':
     case 'raced':
       return new PlanStaleError(text)
   }
 }
+
+/** What may have been committed before it, as a marker or the end of a foreign key, changes nothing for the rows. */
+const done: Readonly<Partial<Record<Subject['kind'], string>>> = { detach: 'detached', drop: 'dropped' }
 
 function statementError(about: {
   error: unknown
@@ -81,15 +109,16 @@ function statementError(about: {
   const { error, state, what, subject, limits } = about
   const cause = { cause: error, sqlState: state }
   const said = describeError(error)
+  const unchanged = `Nothing was ${done[subject.kind] ?? 'changed'}`
   switch (state) {
     case sqlStates.lockNotAvailable:
       return new StatementFailedError(
-        `${what}: a lock was not free within ${limits.lockTimeoutMs} ms, so it gave way. Nothing was changed; the next run tries again.`,
+        `${what}: a lock was not free within ${limits.lockTimeoutMs} ms, so it gave way. ${unchanged}; the next run tries again.`,
         { ...cause, code: 'lock-timeout' },
       )
     case sqlStates.deadlockDetected:
       return new StatementFailedError(
-        `${what}: the server ended it to resolve a deadlock. Nothing was changed; the next run tries again.`,
+        `${what}: the server ended it to resolve a deadlock. ${unchanged}; the next run tries again.`,
         { ...cause, code: 'lock-timeout' },
       )
     case sqlStates.queryCanceled:

@@ -6,12 +6,14 @@ import { formatTableName } from '../model/table-name.ts'
 import type { Evidence, EvidenceRequest } from '../plan/evidence.ts'
 import { needsEvidence, noEvidence } from '../plan/evidence.ts'
 import { listPartitionedTables, pinSettings, readTakenNames } from '../sql/catalog.ts'
+import { readingSettings } from '../sql/settings.ts'
 import { countInDefault } from '../sql/move-from-default.ts'
 import { qualified, sql, toText } from '../sql/sql.ts'
 import { readTrees } from './catalog-reader.ts'
 import type { DatabaseClient } from './client.ts'
 import type { ClientSource } from './clients/to-client.ts'
 import { toClient } from './clients/to-client.ts'
+import { explainReading } from './explain-failure.ts'
 import type { PartitionMetadataProvider, ReadOptions } from './metadata-provider.ts'
 import type { Session } from './session.ts'
 import { withConnection } from './session.ts'
@@ -45,12 +47,12 @@ export class PostgresMetadataProvider implements PartitionMetadataProvider {
     tables: readonly TableName[],
     options: ReadOptions = {},
   ): Promise<readonly PartitionTree[]> {
-    return withConnection(this.#client, options, (session) => readTrees(session, tables, this.markerPrefix))
+    return this.#reading(options, (session) => readTrees(session, tables, this.markerPrefix))
   }
 
   async collectEvidence(request: EvidenceRequest, options: ReadOptions = {}): Promise<Evidence> {
     if (!needsEvidence(request)) return noEvidence
-    return withConnection(this.#client, options, async (session) => ({
+    return this.#reading(options, async (session) => ({
       takenNames: await readNames(session, request.names),
       ...((await readable(session, () => countRows(session, request))) ?? { rowsInDefault: new Map() }),
       empty: await readEmpty(session, request.maybeEmpty),
@@ -59,7 +61,7 @@ export class PostgresMetadataProvider implements PartitionMetadataProvider {
 
   /** The partitioned tables of the database that are not partitions themselves. */
   async listTables(options: ReadOptions = {}): Promise<readonly TableName[]> {
-    return withConnection(this.#client, options, (session) =>
+    return this.#reading(options, (session) =>
       session.transaction(
         async () => {
           await session.query(pinSettings)
@@ -69,6 +71,14 @@ export class PostgresMetadataProvider implements PartitionMetadataProvider {
         { readOnly: true },
       ),
     )
+  }
+
+  async #reading<T>({ signal }: ReadOptions, read: (session: Session) => Promise<T>): Promise<T> {
+    try {
+      return await withConnection(this.#client, { signal }, read)
+    } catch (error) {
+      throw explainReading(error)
+    }
   }
 }
 
@@ -135,10 +145,7 @@ async function readable<T>(session: Session, read: () => Promise<T>): Promise<T 
     return await session.transaction(
       async () => {
         await session.query(pinSettings)
-        // With it a policy that hides rows is an error; without it they would count as not there.
-        await session.query(
-          `SELECT set_config('row_security', 'off', true), set_config('lock_timeout', '1s', true)`,
-        )
+        await session.query(toText(readingSettings))
         return read()
       },
       { readOnly: true },

@@ -9,7 +9,7 @@ import type {
   Operation,
   UnmarkOperation,
 } from '../plan/operation.ts'
-import type { Adoption } from '../sql/drop.ts'
+import type { Adoption } from '../sql/adopt.ts'
 import type { Logger } from './logger.ts'
 
 /** What an operation is carried out with. */

@@ -13,7 +13,7 @@ import { formatTableName } from '../model/table-name.ts'
 import type { TableInspection } from '../plan/inspection.ts'
 import { inspectTable } from '../plan/inspection.ts'
 import type { Operation } from '../plan/operation.ts'
-import { isDestructive } from '../plan/operation.ts'
+import { sameDecision } from '../plan/operation.ts'
 import type { MaintenancePlan } from '../plan/plan.ts'
 import { basisOf, whatMoved } from '../plan/basis.ts'
 import { surveyTree } from '../plan/survey.ts'
@@ -32,6 +32,7 @@ import type { PartitionRepository } from './repository.ts'
 import type { MaintenanceResult } from './result.ts'
 import { abortedBy, throwIfAborted } from './run-aborted.ts'
 import { RunRecord } from './run-record.ts'
+import { withRunSlot } from './run-slots.ts'
 import type { Planned, PlanOptions } from './table-planner.ts'
 import { explicitPositions, nowOf, refuseForeignPlan, refuseToChange, TablePlanner } from './table-planner.ts'
 
@@ -166,15 +167,16 @@ export class PartitionLifecycleService {
         )
       }
       noteErrors(fresh.plan, record)
-      const planned = new Set(fresh.plan.operations.map(({ id }) => id))
+      // What runs is what is decided now; the file only says which of it. So a file can hold nothing back but its ids.
+      const decided = new Map(fresh.plan.operations.map((operation) => [operation.id, operation]))
+      const reviewed = new Map(plan.operations.map((operation) => [operation.id, operation]))
       await this.#execute(fresh, {
         record,
         lease,
         signal,
         options,
-        operations: plan.operations,
-        refuse: (operation) =>
-          isDestructive(operation) && !planned.has(operation.id) ? 'it would not be planned now' : undefined,
+        operations: plan.operations.map((operation) => decided.get(operation.id) ?? operation),
+        refuse: ({ id }) => whyNotAsReviewed(reviewed.get(id), decided.get(id)),
       })
     })
   }
@@ -244,24 +246,38 @@ export class PartitionLifecycleService {
   ): Promise<RunOutcome> {
     const trusted = TablePartitionConfig.from(config)
     const record = new RunRecord(trusted.table)
+    const { repo } = this.#parts
     try {
       throwIfAborted(options.signal, 'The run was stopped before it began.')
-      const lease = await this.#parts.locks.acquireLock(
-        trusted.table,
-        options.signal ? { signal: options.signal } : {},
+      await withRunSlot(
+        repo instanceof PostgresPartitionRepository ? repo.client : undefined,
+        options.signal,
+        () => this.#locked(options, { trusted, record, body }),
       )
-      const signal = options.signal ? AbortSignal.any([options.signal, lease.signal]) : lease.signal
-      try {
-        await body({ trusted, record, lease, signal })
-      } catch (error) {
-        record.ended(signal.aborted ? abortedBy(signal, error) : error)
-      } finally {
-        await lease.release()
-      }
     } catch (error) {
       record.ended(error)
     }
     return { result: record.result(), error: record.error }
+  }
+
+  async #locked(
+    { signal: stop }: PlanOptions,
+    run: {
+      readonly trusted: TablePartitionConfig
+      readonly record: RunRecord
+      readonly body: (run: LockedRun) => Promise<void>
+    },
+  ): Promise<void> {
+    const { trusted, record, body } = run
+    const lease = await this.#parts.locks.acquireLock(trusted.table, stop ? { signal: stop } : {})
+    const signal = stop ? AbortSignal.any([stop, lease.signal]) : lease.signal
+    try {
+      await body({ trusted, record, lease, signal })
+    } catch (error) {
+      record.ended(signal.aborted ? abortedBy(signal, error) : error)
+    } finally {
+      await lease.release()
+    }
   }
 
   async #execute(
@@ -337,6 +353,15 @@ function noteErrors(plan: MaintenancePlan, record: RunRecord): void {
     if (finding.severity === 'error')
       record.issue('plan', { error: new PartitionError(`${finding.message} ${finding.next}`) })
   }
+}
+
+function whyNotAsReviewed(
+  reviewed: Operation | undefined,
+  decided: Operation | undefined,
+): string | undefined {
+  if (decided === undefined) return 'it would not be planned now'
+  if (reviewed !== undefined && sameDecision(reviewed, decided)) return undefined
+  return 'the plan says something else about it than would be planned now'
 }
 
 function listed(moved: readonly string[]): string {

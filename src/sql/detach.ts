@@ -4,13 +4,7 @@ import type { DetachOperation, FinalizeOperation, UnmarkOperation } from '../pla
 import type { DdlContext } from './ddl-context.ts'
 import { transaction } from './ddl-context.ts'
 import { checkAttached, checkParent, lookAgain, markerIn, readSeen, refuse } from './look-again.ts'
-import {
-  statementTimeouts,
-  transactionSettings,
-  turnBackOn,
-  turnOff,
-  waitAsLongAsTheStatement,
-} from './settings.ts'
+import { statementTimeouts, transactionSettings, turnBackOn, turnOff, waitPatiently } from './settings.ts'
 import type { Sql } from './sql.ts'
 import { literal, qualified, sql } from './sql.ts'
 import type { Action, Guard, Step } from './statement.ts'
@@ -69,7 +63,7 @@ function concurrentSteps(operation: DetachOperation, context: DdlContext): reado
  *
  * With its locks taken it waits for every older snapshot of the database, also of transactions that never touched the
  * table, and `lock_timeout` counts for that wait. No reader or writer of the parent queues behind it, so the wait is
- * given the whole statement limit, unless foreign keys mean that another table is locked after it.
+ * given half the statement limit, unless foreign keys mean that another table is locked after it.
  */
 export function finalizeSteps(operation: FinalizeOperation, context: DdlContext): readonly Step[] {
   const { parent, partition, locks } = operation
@@ -81,7 +75,7 @@ export function finalizeSteps(operation: FinalizeOperation, context: DdlContext)
       execute(sql`LOCK TABLE ONLY ${qualified(parent)} IN SHARE UPDATE EXCLUSIVE MODE`),
       execute(sql`LOCK TABLE ONLY ${qualified(partition)} IN ACCESS EXCLUSIVE MODE`),
       attachedGuard(operation),
-      ...(hasNeighbours ? [] : [execute(waitAsLongAsTheStatement(context.limits))]),
+      ...(hasNeighbours ? [] : [execute(waitPatiently(context.limits))]),
       execute(sql`ALTER TABLE ${qualified(parent)} DETACH PARTITION ${qualified(partition)} FINALIZE`),
     ]),
   ]

@@ -1,11 +1,11 @@
-import { whyNotTrusted, withMarker } from '../model/marker.ts'
+import { whyNotTrusted } from '../model/marker.ts'
 import type { TableName } from '../model/table-name.ts'
 import { formatTableName } from '../model/table-name.ts'
 import type { DropOperation } from '../plan/operation.ts'
 import type { DdlContext } from './ddl-context.ts'
 import { transaction } from './ddl-context.ts'
 import type { Seen } from './look-again.ts'
-import { checkDetached, checkParent, lookAgain, markerIn, readSeen, refuse } from './look-again.ts'
+import { checkDetached, lookAgain, markerIn, readSeen, refuse } from './look-again.ts'
 import type { Sql } from './sql.ts'
 import { ident, literal, qualified, sql } from './sql.ts'
 import type { Action, Guard, Refusal, Step } from './statement.ts'
@@ -33,6 +33,8 @@ export function dropSteps(operation: DropOperation, context: DdlContext): readon
     make: (row) =>
       transaction(context, `remove the foreign key ${String(row['name'])} of ${name}`, [
         ...lockAndLook,
+        // Asked before the first key goes: a table that cannot be dropped keeps them.
+        dependentsGuard(operation),
         execute(sql`ALTER TABLE ${qualified(partition)} DROP CONSTRAINT ${ident(String(row['name']))}`),
       ]),
   }
@@ -79,6 +81,25 @@ function checkMarker(
   return refuse('stale', `the marker of ${name} is not the one that was planned with`)
 }
 
+/** What would make DROP TABLE fail without CASCADE: a view, a foreign key of another table, an heir, a function. */
+function dependentsGuard({ partition, guard }: DropOperation): Guard {
+  return {
+    kind: 'guard',
+    ask: sql`
+SELECT pg_describe_object(d.classid, d.objid, d.objsubid) AS dependent
+FROM pg_depend d
+WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = ${literal(guard.oid)}::oid AND d.deptype = 'n'
+  AND NOT (d.classid = 'pg_constraint'::regclass
+           AND d.objid IN (SELECT k.oid FROM pg_constraint k WHERE k.conrelid = ${literal(guard.oid)}::oid))
+LIMIT 1`,
+    expect: 'nothing depends on the table',
+    check: (row) =>
+      typeof row?.['dependent'] === 'string'
+        ? refuse('referenced', `${row['dependent']} depends on ${formatTableName(partition)}`)
+        : undefined,
+  }
+}
+
 /** We made the table and never attached it; rows in it are somebody's. */
 function emptyGuard(partition: TableName): Guard {
   return {
@@ -88,51 +109,6 @@ function emptyGuard(partition: TableName): Guard {
     check: (row) =>
       row?.['filled'] === 'false' ? undefined : refuse('stale', `${formatTableName(partition)} holds rows`),
   }
-}
-
-/** What `adoptSteps` marks. */
-export interface Adoption {
-  readonly parent: TableName
-  readonly parentOid: string
-  readonly table: TableName
-  readonly oid: string
-}
-
-/** Marks a detached table as ours, from now on; its range is not known. */
-export function adoptSteps(
-  { parent, parentOid, table, oid }: Adoption,
-  context: DdlContext,
-): readonly Step[] {
-  const ask = lookAgain(parent, table)
-  return [
-    transaction(context, `adopt ${formatTableName(table)}`, [
-      execute(sql`LOCK TABLE ONLY ${qualified(table)} IN SHARE UPDATE EXCLUSIVE MODE`),
-      {
-        kind: 'guard',
-        ask,
-        expect: 'the same table, attached to nothing',
-        check: (row) => {
-          const seen = readSeen(row)
-          return checkParent(seen, { parent, parentOid }) ?? checkDetached(seen, { partition: table, oid })
-        },
-      },
-      {
-        kind: 'found',
-        ask,
-        describe: `COMMENT ON TABLE ${formatTableName(table)} IS '<marker>' with its own comment behind it`,
-        make: (row) => {
-          const seen = readSeen(row)
-          const facts = { oid, database: context.database, parentOid, parent, bound: undefined }
-          const text = withMarker(
-            seen.comment,
-            { kind: 'orphan', detachedAt: (context.now ?? seen.now).toString(), facts },
-            context.markerPrefix,
-          )
-          return [execute(sql`COMMENT ON TABLE ${qualified(table)} IS ${literal(text)}`)]
-        },
-      },
-    ]),
-  ]
 }
 
 function execute(statement: Sql): Action {

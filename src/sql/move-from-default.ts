@@ -5,7 +5,7 @@ import type { RangeText } from '../plan/operation.ts'
 import { jsonColumn, jsonTexts, member } from './json-column.ts'
 import { refuse } from './look-again.ts'
 import type { Sql } from './sql.ts'
-import { ident, join, literal, qualified, sql, trustedSql } from './sql.ts'
+import { ident, join, literal, qualified, sql, wholeNumber } from './sql.ts'
 import type { Action, Row } from './statement.ts'
 
 interface Move {
@@ -27,7 +27,7 @@ interface Move {
  */
 export function moveFromDefault(move: Move): Action {
   const { fallback, range, key, maxRowsFromDefault } = move
-  const limit = trustedSql(String(maxRowsFromDefault + 1))
+  const limit = wholeNumber(maxRowsFromDefault + 1)
   return {
     kind: 'found',
     // DEFAULT can be partitioned itself, and its partitions have triggers and are referred to on their own.
@@ -122,7 +122,7 @@ export function countInDefault(request: NonNullable<EvidenceRequest['defaultRows
   return sql`
 SELECT ${ranges.length === 0 ? sql`NULL` : sql`(SELECT array_to_json(ARRAY[${join(counts, sql`, `)}])::text FROM ${qualified(table)} WHERE ${join(anyRange, sql` OR `)})`} AS rows,
        (SELECT count(*) FILTER (WHERE seen.key < ${literal(before)} OR seen.key IS NULL)
-        FROM (SELECT ${ident(key)} AS key FROM ${qualified(table)} LIMIT ${trustedSql(String(sample))}) AS seen)::text AS astray`
+        FROM (SELECT ${ident(key)} AS key FROM ${qualified(table)} LIMIT ${wholeNumber(sample)}) AS seen)::text AS astray`
 }
 
 function inRange(key: string, { from, to }: RangeText): Sql {

@@ -40,9 +40,20 @@ export function transactionSettings(limits: DdlLimits, deadlockTimeoutMs: number
   return sql`SELECT ${rest.reduce((list, call) => sql`${list}, ${call}`, first ?? sql`1`)}`
 }
 
-/** Lets the next statement of the transaction wait for a lock as long as it may run. */
-export function waitAsLongAsTheStatement({ statementTimeoutMs }: DdlLimits): Sql {
-  return sql`SELECT pg_catalog.set_config('lock_timeout', ${literal(`${statementTimeoutMs}ms`)}, true)`
+/**
+ * The settings of a transaction that reads rows of a user's table: it waits a second at most for whoever has it locked.
+ *
+ * With `row_security = off` a policy that hides rows is an error; otherwise they would count as not there.
+ */
+export const readingSettings: Sql = sql`
+SELECT pg_catalog.set_config('row_security', 'off', true),
+       pg_catalog.set_config('lock_timeout', greatest(1, least(1000, s.setting::int * 8 / 10))::text, true)
+FROM pg_catalog.pg_settings s WHERE s.name = 'deadlock_timeout'`
+
+/** Lets the next statement wait for a lock half as long as it may run, so that it is the wait that gives way. */
+export function waitPatiently({ lockTimeoutMs, statementTimeoutMs }: DdlLimits): Sql {
+  const patience = Math.max(lockTimeoutMs, Math.floor(statementTimeoutMs / 2))
+  return sql`SELECT pg_catalog.set_config('lock_timeout', ${literal(`${patience}ms`)}, true)`
 }
 
 /**

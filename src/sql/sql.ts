@@ -57,6 +57,12 @@ export function trustedSql(text: string): Sql {
   return new SqlText(text)
 }
 
+/** A whole number; anything else is refused, whatever its declared type. */
+export function wholeNumber(value: number): Sql {
+  if (Number.isSafeInteger(value)) return new SqlText(String(value))
+  throw new PartitionError(`A part of a statement must be a whole number and is ${JSON.stringify(value)}.`)
+}
+
 /** Puts a separator between parts; with no parts the result is empty. */
 export function join(parts: readonly Sql[], separator: Sql): Sql {
   return new SqlText(parts.map(SqlText.read).join(SqlText.read(separator)))

@@ -72,6 +72,7 @@ export interface Refusal {
     | 'raced'
     | 'rows-in-default'
     | 'referenced'
+    | 'unlike'
   readonly message: string
 }
 

@@ -96,7 +96,8 @@ describeEachServer('a detach that is pending and cannot be finished yet', (major
       // FINALIZE waits for every older snapshot, of whatever table.
       const old = await holding(world, 'SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SELECT 1')
       const config = { ...scenario.config, createAheadCount: 2 }
-      const result = await interruptibleRun({ ...scenario, config }, { ...world, interrupted: world.client })
+      const place = { ...world, interrupted: world.client, statementTimeoutMs: 300 }
+      const result = await interruptibleRun({ ...scenario, config }, place)
       expect(result).toMatchObject({
         success: false,
         createdCount: 1,

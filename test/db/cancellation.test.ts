@@ -97,7 +97,7 @@ describeEachServer('a run that is stopped', (major) => {
       const { result } = await service.run(ahead, { now, signal: stop.signal })
       // Stopped at its last statement it goes on to the first change, which is refused.
       statements = sent < at ? sent : Number.POSITIVE_INFINITY
-      expect(result.errorCode, `at ${at}`).toBe(sent < at ? undefined : 'aborted')
+      expect(result.errorCode, `at ${at}`).toBe(sent < at ? 'connection-failed' : 'aborted')
       await expectAllReturned()
     }
     expect(statements).toBeGreaterThan(10)

@@ -156,6 +156,19 @@ describeEachServer('reading a tree', (major) => {
     expect(await database.sql(`SELECT oid FROM pg_class`)).toEqual(before)
   })
 
+  it('that the server cuts short is told in a sentence', async () => {
+    await database.sql(`${eventsTable} CREATE TABLE rest PARTITION OF events DEFAULT;`)
+    const holder = await database.pool.connect()
+    await holder.query('BEGIN; LOCK TABLE events IN ACCESS EXCLUSIVE MODE')
+    const pool = ownPool(database, { firstStatement: `SET statement_timeout = '50ms'` })
+    const result = await createPartsmith({ pool }).maintainer.runMaintenanceSafe(wanted, { now })
+    expect(result).toMatchObject({ success: false, errorCode: 'statement-timeout', operations: [] })
+    expect(result.error).toMatch(
+      /^The database could not be read: .*\(SQLSTATE 57014\)\. Nothing was changed.*\.$/,
+    )
+    holder.release(true)
+  })
+
   it('of what is not there, or is no partitioned table, says so', async () => {
     await database.sql(`CREATE TABLE plain (at timestamptz); CREATE VIEW looks AS SELECT * FROM plain;`)
     const provider = new PostgresMetadataProvider(database.pool)

@@ -105,6 +105,20 @@ describeEachServer('two maintainers', (major) => {
   })
 })
 
+describeEachServer('maintainers of several tables that share a pool', (major) => {
+  it('do not wait for each other for ever when each wants the two connections of a concurrent detach', async () => {
+    await using database = await createDatabase(major)
+    const tables = Array.from({ length: 4 }, (_, index) => `events_${index}`)
+    const expired = (name: string): string =>
+      `${tableNamed(name)} CREATE TABLE ${name}_old PARTITION OF ${name} FOR VALUES FROM ('2026-01-01 00:00+00') TO ('2026-02-01 00:00+00');`
+    await database.sql(tables.map(expired).join(''))
+    const { maintain } = createPartsmith({ pool: ownPool(database, { max: 4 }) })
+    const config = { ...monthly, createAheadCount: 1, retentionCount: 1 }
+    const results = await Promise.all(tables.map((tableName) => maintain({ ...config, tableName }, { now })))
+    expect(results.map(({ detachedCount }) => detachedCount)).toEqual([1, 1, 1, 1])
+  })
+})
+
 describeEachServer('two maintainers without a common lock', (major) => {
   const scenarios = crashScenarios.filter(({ adopt }) => adopt === undefined)
 

@@ -4,6 +4,8 @@ import { attachedTo, converges } from '../support/converges.ts'
 import { createDatabase, describeEachServer } from '../support/database.ts'
 import type { TestDatabase } from '../support/database.ts'
 import { mark } from '../support/marked-tables.ts'
+import { ownPool } from '../support/own-pool.ts'
+import { createRole } from '../support/roles.ts'
 import {
   attachedMarch,
   attachedMonth,
@@ -21,6 +23,13 @@ const createApril = ['create public.events__2026_04']
 async function idsIn(database: TestDatabase, table: string): Promise<readonly number[]> {
   const rows = await database.sql(`SELECT id::int AS id FROM ONLY ${table} ORDER BY id`)
   return rows.map(({ id }) => Number(id))
+}
+
+/** A hook that changes the world after it was planned for, and before it is looked at again under lock. */
+function meanwhile(database: TestDatabase, sql: string): () => Promise<void> {
+  return async () => {
+    await database.sql(sql)
+  }
 }
 
 describeEachServer('rows of a new range that lie in DEFAULT', (major) => {
@@ -107,11 +116,14 @@ describeEachServer('rows of a new range that lie in DEFAULT', (major) => {
   it('became too many after the plan: the step is refused and nothing has moved', async () => {
     await using database = await createDatabase(major)
     await database.sql(`${events} ${march} ${rest} INSERT INTO events VALUES (1, '2026-04-10 00:00:00+00');`)
-    const config = { ...april, maxRowsFromDefault: 1 }
-    const partsmith = createPartsmith({ pool: database.pool })
-    const plan = await partsmith.plan(config, { now })
-    await database.sql(`INSERT INTO events VALUES (2, '2026-04-11 00:00:00+00')`)
-    const result = await partsmith.apply(config, plan, { now })
+    const partsmith = createPartsmith({
+      pool: database.pool,
+      hooks: [
+        { beforeCreate: meanwhile(database, `INSERT INTO events VALUES (2, '2026-04-11 00:00:00+00')`) },
+      ],
+    })
+    const result = await partsmith.maintain({ ...april, maxRowsFromDefault: 1 }, { now })
+    expect(result.operations[0]?.status).toBe('refused')
     expect(result.issues[0]).toMatchObject({ code: 'rows-in-default' })
     expect(result.issues[0]?.message).toMatch(/public\.rest holds more than 1 rows .*\.$/)
     expect(await idsIn(database, 'rest')).toEqual([1, 2])
@@ -307,11 +319,13 @@ describeEachServer('a DEFAULT', (major) => {
     await using database = await createDatabase(major)
     await database.sql(`CREATE TABLE events (id bigint NOT NULL, at timestamptz NOT NULL, note text, PRIMARY KEY (id, at)) PARTITION BY RANGE (at);
       ${march} ${rest} INSERT INTO events VALUES (1, '2026-04-02 00:00:00+00');`)
-    const partsmith = createPartsmith({ pool: database.pool })
-    const plan = await partsmith.plan(april, { now })
-    await database.sql(`CREATE TABLE notes (id bigint, at timestamptz, FOREIGN KEY (id, at) REFERENCES events ON DELETE CASCADE);
-      INSERT INTO notes VALUES (1, '2026-04-02 00:00:00+00');`)
-    const result = await partsmith.apply(april, plan, { now })
+    const notes = `CREATE TABLE notes (id bigint, at timestamptz, FOREIGN KEY (id, at) REFERENCES events ON DELETE CASCADE);
+      INSERT INTO notes VALUES (1, '2026-04-02 00:00:00+00');`
+    const partsmith = createPartsmith({
+      pool: database.pool,
+      hooks: [{ beforeCreate: meanwhile(database, notes) }],
+    })
+    const result = await partsmith.maintain(april, { now })
     expect(result.operations[0]?.status).toBe('refused')
     expect(result.issues[0]?.message).toMatch(/public\.notes/)
     expect(await database.sql('SELECT count(*)::int AS n FROM notes')).toEqual([{ n: 1 }])
@@ -328,6 +342,23 @@ describeEachServer('a DEFAULT', (major) => {
       operations: createApril,
     })
     expect(await idsIn(database, 'events__2026_04')).toEqual([1])
+  })
+
+  it('with row-level security that hides rows from its owner stops the creation, and no row is left behind or lost', async () => {
+    await using database = await createDatabase(major)
+    const role = await createRole(database)
+    await database.sql(`${events} ${march} ${rest} INSERT INTO events VALUES (1, '2026-04-02 00:00:00+00');
+      ALTER TABLE rest ENABLE ROW LEVEL SECURITY; ALTER TABLE rest FORCE ROW LEVEL SECURITY; CREATE POLICY none ON rest USING (false);
+      GRANT ALL ON SCHEMA public TO ${role.name};
+      ALTER TABLE events OWNER TO ${role.name}; ALTER TABLE rest OWNER TO ${role.name}; ALTER TABLE events__2026_03 OWNER TO ${role.name};`)
+    const partsmith = createPartsmith({ pool: ownPool(database, { connectionString: role.url }) })
+    const { result } = await partsmith.service.run(april, { now })
+    expect(result.operations.map(({ id, status }) => `${id}: ${status}`)).toEqual([
+      'create public.events__2026_04: failed',
+    ])
+    expect(result.issues[0]?.message).toMatch(/row-level security/)
+    expect(await idsIn(database, 'rest')).toEqual([1])
+    expect(await attachedTo(database, monthly)).toEqual([attachedMarch, 'rest DEFAULT'])
   })
 
   it('with a rule that turns deletes into nothing loses no row', async () => {

@@ -126,17 +126,15 @@ describeEachServer('a detach that was begun and not finished', (major) => {
     const blocker = await database.pool.connect()
     try {
       await blocker.query('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1')
-      const result = await createPartsmith({ pool: database.pool }).service.run(
-        { ...monthly, createAheadCount: 2, retentionCount: 1 },
-        { now },
-      )
+      const { service } = createPartsmith({ pool: database.pool, statementTimeoutMs: 1_000 })
+      const result = await service.run({ ...monthly, createAheadCount: 2, retentionCount: 1 }, { now })
       expect(result.result.operations.map(({ id, status }) => `${id}: ${status}`)).toEqual([
         'finalize public.events__2026_02: failed',
         'create public.events__2026_04: done',
       ])
       expect(result.result).toMatchObject({
         success: false,
-        issues: [{ step: 'finalize', code: 'lock-timeout' }],
+        issues: [{ step: 'finalize', code: expect.stringMatching(/^(lock|statement)-timeout$/) }],
       })
     } finally {
       await blocker.query('ROLLBACK')
@@ -202,14 +200,17 @@ describeEachServer('a table that was built and never attached', (major) => {
     await using database = await createDatabase(major)
     await database.sql(given)
     await mark(database, { table: 'events__2026_04', kind: 'building', bound: aprilBound })
-    const partsmith = createPartsmith({ pool: database.pool })
-    const plan = await partsmith.plan(config, { now })
+    const { repo, metadata, plan } = createPartsmith({ pool: database.pool })
+    const { operations } = await plan(config, { now })
+    const { server } = await metadata.readTree({ schema: 'public', name: 'events' })
     await database.sql(`INSERT INTO events__2026_04 VALUES (1, '2026-04-02 00:00:00+00')`)
-    const result = await partsmith.apply(config, plan, { now })
-    expect(result.operations[0]).toMatchObject({ kind: 'drop', status: 'refused' })
-    expect(result.issues[0]?.message).toMatch(
-      /public\.events__2026_04 holds rows\. Nothing was changed; plan again\.$/,
-    )
+    const drops = operations.filter((operation) => operation.kind === 'drop')
+    expect(drops).toHaveLength(1)
+    for (const drop of drops) {
+      await expect(repo.dropPartition(drop, { server })).rejects.toThrow(
+        /public\.events__2026_04 holds rows\. Nothing was changed; plan again\.$/,
+      )
+    }
     expect(await database.sql('SELECT count(*)::int AS n FROM events__2026_04')).toEqual([{ n: 1 }])
   })
 

@@ -99,6 +99,14 @@ const settings = ['lock_timeout', 'statement_timeout', 'TimeZone', 'DateStyle', 
  * mean the same in a session that was set up to be hostile.
  */
 export async function leftBehind(database: TestDatabase, pool: Pool = database.pool): Promise<void> {
+  const busy = await database.sql(
+    `SELECT a.state, a.query FROM pg_stat_activity a
+     WHERE a.datname = current_database() AND a.pid <> pg_backend_pid()
+       AND (a.state LIKE 'idle in transaction%'
+         OR EXISTS (SELECT FROM pg_locks l WHERE l.pid = a.pid AND l.locktype = 'advisory'))`,
+  )
+  expect(busy, 'sessions left behind').toEqual([])
+  // All of them at once, so nothing else may be asked of this pool meanwhile.
   const clients = await Promise.all(
     Array.from({ length: Math.max(1, pool.totalCount) }, () => pool.connect()),
   )
@@ -110,13 +118,6 @@ export async function leftBehind(database: TestDatabase, pool: Pool = database.p
         expect([name, left]).toEqual([name, await shown(client, name)])
       }
     }
-    const busy = await database.sql(
-      `SELECT a.state, a.query FROM pg_stat_activity a
-       WHERE a.datname = current_database() AND a.pid <> pg_backend_pid()
-         AND (a.state LIKE 'idle in transaction%'
-           OR EXISTS (SELECT FROM pg_locks l WHERE l.pid = a.pid AND l.locktype = 'advisory'))`,
-    )
-    expect(busy, 'sessions left behind').toEqual([])
   } finally {
     for (const client of clients) client.release()
   }

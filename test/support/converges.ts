@@ -79,7 +79,11 @@ export async function converges(database: TestDatabase, wanted: ConvergenceCase)
   const result = await partsmith.apply(config, saved, { ...at, continueOnError: true })
   const notDone = wanted.notDone ?? {}
   const troubled = Object.values(notDone).filter((status) => status !== 'not-run')
-  expect(result.issues.map(({ message }) => message).slice(troubled.length)).toEqual([])
+  const errors = plan.findings.filter(({ severity }) => severity === 'error')
+  expect(result.issues.map(({ message }) => message).slice(troubled.length)).toEqual(
+    errors.map(({ message, next }) => `${message} ${next}`),
+  )
+  expect(result.success).toBe(troubled.length === 0 && errors.length === 0)
   expect(result.operations.map(({ id, status }) => `${id}: ${status}`)).toEqual(
     wanted.operations.map((id) => `${id}: ${notDone[id] ?? 'done'}`),
   )

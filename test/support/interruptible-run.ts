@@ -23,14 +23,20 @@ export interface RunPlace {
   /** For what changes something. */
   readonly interrupted: DatabaseClient
   readonly signal?: AbortSignal
+  /** @default 10000 */
+  readonly statementTimeoutMs?: number
 }
 
 /** Adopts or maintains. An adoption that fails throws; a run gives its result. */
 export async function interruptibleRun(
   { config, now, adopt }: ScenarioRun,
-  { schema, client, interrupted, signal }: RunPlace,
+  { schema, client, interrupted, signal, statementTimeoutMs }: RunPlace,
 ): Promise<MaintenanceResult | undefined> {
-  const service = serviceOn({ client, interrupted })
+  const service = serviceOn({
+    client,
+    interrupted,
+    ...(statementTimeoutMs !== undefined && { statementTimeoutMs }),
+  })
   const options = { now, ...(signal && { signal }) }
   if (adopt === undefined) {
     return new PartitionMaintainer(service).runMaintenanceSafe({ ...config, schema }, options)
@@ -42,9 +48,10 @@ export async function interruptibleRun(
 export function serviceOn({
   client,
   interrupted,
-}: Pick<RunPlace, 'client' | 'interrupted'>): PartitionLifecycleService {
+  ...limits
+}: Pick<RunPlace, 'client' | 'interrupted' | 'statementTimeoutMs'>): PartitionLifecycleService {
   return new PartitionLifecycleService({
-    repo: new PostgresPartitionRepository(interrupted),
+    repo: new PostgresPartitionRepository(interrupted, limits),
     metadata: new PostgresMetadataProvider(client),
     locks: new PostgresAdvisoryLockManager(client),
   })

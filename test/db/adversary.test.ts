@@ -1,0 +1,146 @@
+import { expect, it } from 'vitest'
+
+import type { MaintenancePlan, Operation } from '../../src/index.ts'
+import { createPartsmith, planFromJson, planToJson } from '../../src/index.ts'
+import { createDatabase, describeEachServer } from '../support/database.ts'
+import { ownPool } from '../support/own-pool.ts'
+
+const now = '2026-03-15T12:00:00Z'
+const config = {
+  tableName: 'events',
+  partitionColumn: 'at',
+  granularity: 'month',
+  createAheadCount: 1,
+  retentionCount: 1,
+} as const
+const events = `CREATE TABLE events (id int, at timestamptz NOT NULL) PARTITION BY RANGE (at);
+  CREATE TABLE e1 PARTITION OF events FOR VALUES FROM ('2026-01-01 00:00+00') TO ('2026-02-01 00:00+00');`
+const march = `CREATE TABLE e3 PARTITION OF events FOR VALUES FROM ('2026-03-01 00:00+00') TO ('2026-04-01 00:00+00');`
+
+/** A plan as somebody could forge it, checksum and all. */
+function forged(plan: MaintenancePlan, change: (operation: Operation) => unknown): MaintenancePlan {
+  const operations = plan.operations.map((operation) => ({ ...operation, ...Object(change(operation)) }))
+  return planFromJson(planToJson({ ...plan, operations }))
+}
+
+describeEachServer('a forged plan', (major) => {
+  it('cannot carry SQL to the server', async () => {
+    await using database = await createDatabase(major)
+    await database.sql(
+      `${events} CREATE TABLE rest PARTITION OF events DEFAULT; CREATE TABLE precious (id int)`,
+    )
+    const partsmith = createPartsmith({ pool: database.pool })
+    const plan = await partsmith.plan(config, { now })
+    const evil = `1) AS found)::text AS rows; DROP TABLE precious; COMMIT; SELECT (SELECT count(*) FROM (SELECT 1 LIMIT `
+    const result = await partsmith.apply(
+      config,
+      forged(plan, ({ kind }) => (kind === 'create' ? { maxRowsFromDefault: evil } : {})),
+      { now, allowDestructive: false },
+    )
+    expect(await database.sql(`SELECT to_regclass('precious')::text AS name`)).toEqual([{ name: 'precious' }])
+    expect(result.operations[0]).toMatchObject({ kind: 'create', status: 'refused' })
+  })
+
+  it('cannot name another partition, or a partition of another table', async () => {
+    await using database = await createDatabase(major)
+    await database.sql(`${events} ${march}
+      CREATE TABLE other (at timestamptz NOT NULL) PARTITION BY RANGE (at);
+      CREATE TABLE o1 PARTITION OF other FOR VALUES FROM ('2026-01-01 00:00+00') TO ('2026-02-01 00:00+00')`)
+    const [e3] = await database.sql(
+      `SELECT 'e3'::regclass::oid::text AS oid, pg_get_expr(relpartbound, 0) AS bound FROM pg_class WHERE relname = 'e3'`,
+    )
+    const partsmith = createPartsmith({ pool: database.pool })
+    const plan = await partsmith.plan(config, { now })
+    const attached = `SELECT inhrelid::regclass::text AS name FROM pg_inherits ORDER BY 1`
+    const before = await database.sql(attached)
+    for (const change of [
+      {
+        partition: { schema: 'public', name: 'e3' },
+        guard: { ...Object(plan.operations[0]?.guard), oid: e3?.['oid'], boundText: e3?.['bound'] },
+      },
+      { parent: { schema: 'public', name: 'other' }, partition: { schema: 'public', name: 'o1' } },
+    ]) {
+      const result = await partsmith.apply(
+        config,
+        forged(plan, ({ kind }) => (kind === 'detach' ? change : {})),
+        { now },
+      )
+      expect(result.operations.map(({ status }) => status)).toEqual(['refused', 'not-run'])
+    }
+    expect(await database.sql(attached)).toEqual(before)
+  })
+})
+
+describeEachServer('a drop that cannot happen', (major) => {
+  it('leaves the foreign keys where they are', async () => {
+    await using database = await createDatabase(major)
+    await database.sql(`CREATE TABLE accounts (id int PRIMARY KEY); INSERT INTO accounts VALUES (1);
+      CREATE TABLE events (id int REFERENCES accounts, at timestamptz NOT NULL) PARTITION BY RANGE (at);
+      CREATE TABLE e1 PARTITION OF events FOR VALUES FROM ('2026-01-01 00:00+00') TO ('2026-02-01 00:00+00');
+      ${march} INSERT INTO events VALUES (1, '2026-01-02'); CREATE VIEW looks AS SELECT * FROM e1`)
+    const partsmith = createPartsmith({ pool: database.pool })
+    const result = await partsmith.maintain(config, { now })
+    expect(result.operations.map(({ id, status }) => `${id}: ${status}`)).toEqual([
+      'detach public.e1: done',
+      'drop public.e1: refused',
+    ])
+    expect(result.issues[0]).toMatchObject({
+      code: 'partition-referenced',
+      message: expect.stringContaining('view'),
+    })
+    expect(
+      await database.sql(
+        `SELECT count(*)::int AS n FROM pg_constraint WHERE conrelid = 'e1'::regclass AND contype = 'f'`,
+      ),
+    ).toEqual([{ n: 1 }])
+  })
+})
+
+describeEachServer('foreign keys', (major) => {
+  it('mean a detach that gives way, so that no writer of the other table waits for long', async () => {
+    await using database = await createDatabase(major)
+    await database.sql(`CREATE TABLE accounts (id int PRIMARY KEY, v int); INSERT INTO accounts VALUES (1, 0), (2, 0);
+      CREATE TABLE events (id int REFERENCES accounts, at timestamptz NOT NULL) PARTITION BY RANGE (at);
+      CREATE TABLE e1 PARTITION OF events FOR VALUES FROM ('2026-01-01 00:00+00') TO ('2026-02-01 00:00+00'); ${march}`)
+    const busy = await database.pool.connect()
+    await busy.query('BEGIN; UPDATE accounts SET v = 1 WHERE id = 1')
+    const partsmith = createPartsmith({ pool: database.pool, lockTimeoutMs: 100 })
+    const state = { over: false }
+    const running = partsmith.maintainer.runMaintenanceSafe(config, { now }).finally(() => {
+      state.over = true
+    })
+    let longest = 0
+    while (!state.over) {
+      const started = performance.now()
+      await database.sql('UPDATE accounts SET v = v + 1 WHERE id = 2')
+      longest = Math.max(longest, performance.now() - started)
+    }
+    expect(longest).toBeLessThan(1_000)
+    expect((await running).issues[0]).toMatchObject({ code: 'lock-timeout' })
+    await busy.query('COMMIT')
+    busy.release()
+    expect((await partsmith.maintain(config, { now })).detachedCount).toBe(1)
+  })
+})
+
+describeEachServer('a pool', (major) => {
+  it.each([
+    [8, 10],
+    [3, 5],
+    [2, 3],
+  ])('that %i runs share does not lock itself up with %i connections', async (tables, max) => {
+    await using database = await createDatabase(major)
+    const names = Array.from({ length: tables }, (_entry, index) => `t${index}`)
+    for (const name of names) {
+      await database.sql(`CREATE TABLE ${name} (at timestamptz NOT NULL) PARTITION BY RANGE (at);
+        CREATE TABLE ${name}_old PARTITION OF ${name} FOR VALUES FROM ('2026-01-01 00:00+00') TO ('2026-02-01 00:00+00')`)
+    }
+    const { maintainer } = createPartsmith({ pool: ownPool(database, { max }) })
+    const results = await Promise.all(
+      names.map((tableName) => maintainer.runMaintenanceSafe({ ...config, tableName }, { now })),
+    )
+    expect(results.map(({ success, detachedCount }) => ({ success, detachedCount }))).toEqual(
+      names.map(() => ({ success: true, detachedCount: 1 })),
+    )
+  })
+})
