@@ -25,6 +25,9 @@ const monthly = { partitionColumn: 'at', granularity: 'month', createAheadCount:
 const tableNamed = (name: string): string =>
   `CREATE TABLE ${name} (id bigint NOT NULL, at timestamptz NOT NULL) PARTITION BY RANGE (at);`
 
+const expired = (name: string): string =>
+  `${tableNamed(name)} CREATE TABLE ${name}_old PARTITION OF ${name} FOR VALUES FROM ('2026-01-01 00:00+00') TO ('2026-02-01 00:00+00');`
+
 describeEachServer('two maintainers', (major) => {
   it('of one table exclude each other: one works, the other says whose turn it is', async () => {
     await using database = await createDatabase(major)
@@ -109,8 +112,6 @@ describeEachServer('maintainers of several tables that share a pool', (major) =>
   it('do not wait for each other for ever when each wants the two connections of a concurrent detach', async () => {
     await using database = await createDatabase(major)
     const tables = Array.from({ length: 4 }, (_, index) => `events_${index}`)
-    const expired = (name: string): string =>
-      `${tableNamed(name)} CREATE TABLE ${name}_old PARTITION OF ${name} FOR VALUES FROM ('2026-01-01 00:00+00') TO ('2026-02-01 00:00+00');`
     await database.sql(tables.map(expired).join(''))
     const { maintain } = createPartsmith({ pool: ownPool(database, { max: 4 }) })
     const config = { ...monthly, createAheadCount: 1, retentionCount: 1 }

@@ -56,9 +56,12 @@ function describeDetached({ partitions }: TableInspection): readonly string[] {
   const detached = of('detached')
   const halfBuilt = of('half-built')
   const bytes = detached.reduce((sum, { sizeBytes = 0 }) => sum + sizeBytes, 0)
+  const known = detached.every(({ sizeBytes }) => sizeBytes !== undefined)
   return [
     ...(detached.length > 0
-      ? [`${counted(detached.length, 'detached table')} (${formatSize(bytes)}) not dropped yet.`]
+      ? [
+          `${counted(detached.length, 'detached table')}${known ? ` (${formatSize(bytes)})` : ''} not dropped yet.`,
+        ]
       : []),
     ...(halfBuilt.length > 0
       ? [`${counted(halfBuilt.length, 'table')} built and never attached; the next run tidies up.`]
