@@ -81,7 +81,10 @@ function checkMarker(
   return refuse('stale', `the marker of ${name} is not the one that was planned with`)
 }
 
-/** What would make DROP TABLE fail without CASCADE: a view, a foreign key of another table, an heir, a function. */
+/**
+ * What would make DROP TABLE fail without CASCADE: a view, a foreign key of another table, an heir, a function. What is
+ * a part of the table, such as a generated column or a trigger, goes with it, although it depends on a column, too.
+ */
 function dependentsGuard({ partition, guard }: DropOperation): Guard {
   return {
     kind: 'guard',
@@ -89,8 +92,9 @@ function dependentsGuard({ partition, guard }: DropOperation): Guard {
 SELECT pg_describe_object(d.classid, d.objid, d.objsubid) AS dependent
 FROM pg_depend d
 WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = ${literal(guard.oid)}::oid AND d.deptype = 'n'
-  AND NOT (d.classid = 'pg_constraint'::regclass
-           AND d.objid IN (SELECT k.oid FROM pg_constraint k WHERE k.conrelid = ${literal(guard.oid)}::oid))
+  AND NOT EXISTS (SELECT FROM pg_depend own
+                  WHERE own.classid = d.classid AND own.objid = d.objid AND own.deptype IN ('a', 'i')
+                    AND own.refclassid = d.refclassid AND own.refobjid = d.refobjid)
 LIMIT 1`,
     expect: 'nothing depends on the table',
     check: (row) =>
