@@ -97,6 +97,27 @@ describeEachServer('a table that others refer to', (major) => {
     await expect(database.sql('DELETE FROM events WHERE id = 5')).rejects.toThrow(/foreign key/)
   })
 
+  for (const [detachMode, mode] of [
+    ['auto', 'blocking'],
+    ['concurrent', 'concurrent'],
+  ] as const) {
+    it(`has them detached in mode ${detachMode} by the ${mode} form, which waits for those tables, too`, async () => {
+      await using database = await createDatabase(major)
+      const { plan } = await converges(database, {
+        given: `${keyed} ${referring()} ${march} ${month('2026-02')}`,
+        config: { ...monthly, retentionCount: 1, detachMode, dropAfter: '1 day' },
+        now,
+        operations: ['detach public.events__2026_02'],
+      })
+      expect(plan.operations[0]).toMatchObject({
+        mode,
+        locks: expect.arrayContaining([
+          { relation: { schema: 'public', name: 'notes' }, mode: 'ACCESS EXCLUSIVE' },
+        ]),
+      })
+    })
+  }
+
   it('has partitions retired that no row refers to', async () => {
     await using database = await createDatabase(major)
     await converges(database, {

@@ -59,7 +59,7 @@ function longestKind(operations: readonly Operation[]): number {
 
 function figures({ kind, sizeBytes, rowEstimate }: Operation): string {
   // Where rows go out of reach, a reader must not take silence for an empty table.
-  const unknown = kind === 'detach' || kind === 'drop' ? ['size not known, never analyzed'] : []
+  const unknown = kind === 'detach' || kind === 'drop' ? ['size unknown'] : []
   const size = sizeBytes === undefined ? unknown : [formatSize(sizeBytes)]
   const rows =
     rowEstimate === undefined ? [] : [`~${formatCount(rowEstimate)} ${rowEstimate === 1 ? 'row' : 'rows'}`]
