@@ -45,6 +45,7 @@ export function missingPeriods(
     ]
     findings.push(
       finding('range-overlap', {
+        range: slot.range,
         message: `The period ${slot.range.from} to ${slot.range.to} is partly covered by ${others.join(', ')}, so its partition cannot be created.`,
         next: 'Create partitions for the parts that are not covered by hand, or move the bounds so that they meet the calendar.',
       }),
@@ -67,7 +68,7 @@ export function decideCreation(
   const placed: Placed[] = []
   for (const period of missing) {
     const { name, slot, reason } = period
-    const hindrance = nameTaken(input, name, { evidence, decisions })
+    const hindrance = nameTaken(input, period, { evidence, decisions })
     if (hindrance) {
       findings.push(hindrance)
       continue
@@ -137,7 +138,7 @@ const nextFor: Readonly<Record<DetachedDecision['kind'], string>> = {
 
 function nameTaken(
   { tree }: PlanInput,
-  name: TableName,
+  { name, slot }: MissingPeriod,
   { evidence, decisions }: { evidence: Evidence; decisions: readonly DetachedDecision[] },
 ): Finding | undefined {
   const taken = evidence.takenNames.get(formatTableName(name))
@@ -148,6 +149,7 @@ function nameTaken(
   const parent = formatTableName(tree.parent.name)
   return finding('name-taken', {
     relation: name,
+    range: slot.range,
     message: `${formatTableName(name)} cannot be created: the name belongs to ${taken.what}${ofOurs ? ' of the same table, with other bounds' : ''}.`,
     next: decision
       ? nextFor[decision.kind]

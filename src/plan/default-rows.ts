@@ -39,6 +39,7 @@ export function whyRowsCannotMove(
   if (fallback.kind === 'foreign') {
     return finding('default-not-movable', {
       relation: fallback.name,
+      range,
       message: `${name} is the DEFAULT partition and a foreign table: whether it holds rows from ${range.from} to ${range.to} cannot be checked under a lock, so the partition of that period is not created.`,
       next: 'Create that partition by hand.',
     })
@@ -46,6 +47,7 @@ export function whyRowsCannotMove(
   if (rowsInDefault > config.maxRowsFromDefault) {
     return finding('rows-in-default', {
       relation: fallback.name,
+      range,
       message: `${name} holds ${rowsInDefault} rows from ${range.from} to ${range.to}, more than the ${config.maxRowsFromDefault} that one short transaction may move, so the partition of that period is not created.`,
       next: 'Raise maxRowsFromDefault if writers may wait longer, or move the rows out of DEFAULT by hand.',
     })
@@ -54,6 +56,7 @@ export function whyRowsCannotMove(
   if (rowsInDefault > 0 && referring) {
     return finding('rows-in-default-referenced', {
       relation: fallback.name,
+      range,
       message: `${name} holds ${rowsInDefault} rows from ${range.from} to ${range.to}, and ${formatTableName(referring.table)} refers to this table (${referring.name}): a moved row would lose its references, so the partition of that period is not created.`,
       next: `Drop ${referring.name}, let the next run move the rows, then add it again as NOT VALID and validate it.`,
     })

@@ -1,4 +1,5 @@
 import type { TableName } from '../model/table-name.ts'
+import type { RangeText } from './operation.ts'
 
 /** Something about the world that is not as wanted. A finding is data in the plan; it is never thrown. */
 export interface Finding {
@@ -6,6 +7,8 @@ export interface Finding {
   readonly severity: FindingSeverity
   /** The partition or table that it is about; undefined for the parent. */
   readonly relation?: TableName
+  /** The period that it keeps without a partition of its own, in the literals of its bound. */
+  readonly range?: RangeText
   /** What is so and why it matters. */
   readonly message: string
   /** What a person can do about it. */
@@ -116,9 +119,6 @@ export const findingCatalog: Readonly<Record<FindingCode, readonly [FindingSever
   ],
 }
 
-export function finding(
-  code: FindingCode,
-  about: { readonly relation?: TableName; readonly message: string; readonly next: string },
-): Finding {
+export function finding(code: FindingCode, about: Omit<Finding, 'code' | 'severity'>): Finding {
   return { code, severity: findingCatalog[code][0], ...about }
 }

@@ -58,6 +58,7 @@ export function decideDetached(
       return decision
     }
     return keep(table, 'orphan-wanted', {
+      range: span.range,
       message: `The period ${span.range.from} to ${span.range.to} of ${formatTableName(table.name)} is wanted again, and ${formatTableName(rival.table.name)}, detached as well, is attached there.`,
       next: `Move the rows of ${formatTableName(table.name)} through the parent, then drop it.`,
     })
@@ -139,6 +140,7 @@ function decideWanted(table: DetachedTable, span: Span, { input, survey }: Conte
   const period = `The period ${span.range.from} to ${span.range.to} of ${name} is wanted again`
   if (input.config.lifecycle.drop.kind === 'never') {
     return keep(table, 'orphan-wanted', {
+      range: span.range,
       message: `${period}, and detached tables are left alone (dropAfter is 'never').`,
       next: `Attach it by hand, or rename it out of the way so that an empty partition can be made.`,
     })
@@ -146,6 +148,7 @@ function decideWanted(table: DetachedTable, span: Span, { input, survey }: Conte
   const { covered, by } = coverage(survey.spans, span)
   if (covered !== 'none') {
     return keep(table, 'orphan-wanted', {
+      range: span.range,
       message: `${period}, and ${namesOf(by)} attached there.`,
       next: `Move the rows of ${name} through the parent, then drop it.`,
     })
@@ -213,7 +216,7 @@ function decideDrop(table: DetachedTable, span: Span | undefined, { input }: Con
 function keep(
   table: DetachedTable,
   code: FindingCode,
-  about: { message: string; next: string },
+  about: Pick<Finding, 'range' | 'message' | 'next'>,
 ): DetachedDecision {
   return { kind: 'keep', table, finding: finding(code, { relation: table.name, ...about }) }
 }

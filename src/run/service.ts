@@ -16,7 +16,7 @@ import type { Operation } from '../plan/operation.ts'
 import { sameDecision } from '../plan/operation.ts'
 import type { MaintenancePlan } from '../plan/plan.ts'
 import { basisOf, whatMoved } from '../plan/basis.ts'
-import { surveyTree } from '../plan/survey.ts'
+import { ensured } from '../plan/ensured.ts'
 import { TablePartitionConfig } from '../policy/config.ts'
 import type { TablePartitionOptions } from '../policy/options.ts'
 import { HookRunner } from './hook-runner.ts'
@@ -34,7 +34,7 @@ import { abortedBy, throwIfAborted } from './run-aborted.ts'
 import { RunRecord } from './run-record.ts'
 import { withRunSlot } from './run-slots.ts'
 import type { Planned, PlanOptions } from './table-planner.ts'
-import { explicitPositions, nowOf, refuseForeignPlan, refuseToChange, TablePlanner } from './table-planner.ts'
+import { nowOf, refuseForeignPlan, refuseToChange, TablePlanner } from './table-planner.ts'
 
 /** What a service is made of; each part can be your own. */
 export interface PartitionLifecycleServiceParts {
@@ -181,7 +181,10 @@ export class PartitionLifecycleService {
     })
   }
 
-  /** Makes sure that the partition of a moment exists, and nothing else. */
+  /**
+   * Makes sure that the partition of a moment exists, and does nothing else. Where it cannot be made, the result says
+   * why in `issues` and is no success.
+   */
   async ensurePartition(
     config: ConfigInput,
     at: InstantLike,
@@ -191,10 +194,11 @@ export class PartitionLifecycleService {
       await this.#underLock(config, options, async ({ trusted, record, lease, signal }) => {
         const planned = await this.#planner.plan(trusted, { ...options, signal }, Instant.from(at))
         refuseToChange(planned.input)
-        const wanted = this.#operationsFor(planned, Instant.from(at))
-        record.planned({ ...planned.plan, operations: wanted })
+        const { operations, hindrances } = ensured(planned.input, planned.plan)
+        record.planned({ ...planned.plan, operations })
         noteErrors(planned.plan, record)
-        await this.#execute(planned, { record, lease, signal, options, operations: wanted })
+        for (const hindrance of hindrances) record.issue('plan', { error: new PartitionError(hindrance) })
+        await this.#execute(planned, { record, lease, signal, options, operations })
       }),
     )
   }
@@ -225,18 +229,6 @@ export class PartitionLifecycleService {
       this.#logger.info(`adopted ${formatTableName(name)}`, { table: formatTableName(record.table) })
     })
     if (error !== undefined) throw error
-  }
-
-  #operationsFor({ input, plan }: Planned, at: Instant): readonly Operation[] {
-    const result = surveyTree(input)
-    if (!('survey' in result)) return []
-    const { range } = result.survey.timeline.slotAt(explicitPositions(input, at)[0] ?? 0n)
-    return plan.operations.filter(
-      (operation) =>
-        (operation.kind === 'create' && operation.range.from === range.from) ||
-        (operation.kind === 'attach' && operation.range.from === range.from) ||
-        operation.reason.code === 'half-built',
-    )
   }
 
   async #underLock(

@@ -29,7 +29,7 @@ describe('a run that is told to stop', () => {
       const { code, stdout, stderr } = await run.ended
 
       expect(unwrapped(stdout)).toContain(`Stopped by ${signal}.`)
-      expect(stdout).toContain('Nothing was changed.')
+      expect(stdout).toContain('Nothing was finished.')
       expect(stderr).toContain(`app.later: Stopped by ${signal}.`)
       expect(code).toBe(expected)
       expect(await sessionsOf(database)).toEqual([])

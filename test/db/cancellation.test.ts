@@ -11,13 +11,13 @@ import {
   RunAbortedError,
 } from '../../src/index.ts'
 import { CrashSite, expectOneRunToMendIt, statementsOf } from '../support/crash-world.ts'
-import { crashScenarios } from '../support/crash-scenarios.ts'
 import type { TestDatabase } from '../support/database.ts'
-import { createDatabase, describeEachServer, majors } from '../support/database.ts'
+import { createDatabase, describeEachServer } from '../support/database.ts'
 import { interruptibleRun } from '../support/interruptible-run.ts'
 import { latch } from '../support/latch.ts'
 import { observedClient } from '../support/observed-client.ts'
 import { ownPool } from '../support/own-pool.ts'
+import { sweepFor } from '../support/sweep.ts'
 
 const now = '2026-03-15T12:00:00Z'
 const ahead: TablePartitionOptions = {
@@ -251,15 +251,16 @@ describeEachServer('a run that is stopped', (major) => {
 })
 
 describeEachServer('a run that is stopped at any statement of', (major) => {
-  it.concurrent.each(crashScenarios)(
+  const sweep = sweepFor(major)
+  it.concurrent.each(sweep.scenarios)(
     '$name leaves nothing that the next run does not mend',
     async (scenario) => {
       await using database = await createDatabase(major)
       const site = new CrashSite(database)
       const statements = await statementsOf(site, scenario)
       for (const [index, text] of statements.entries()) {
-        if (major !== Math.max(...majors) && !/^(COMMIT|ALTER)/.test(text)) continue
-        for (const moment of ['beforeSending', 'beforeAnswer'] as const) {
+        if (!sweep.includes(text, scenario)) continue
+        for (const moment of /^(COMMIT|ALTER)/.test(text) ? bothMoments : ['beforeAnswer' as const]) {
           const where = `${moment} ${index + 1} of ${statements.length}: ${text}`
           await site.visit(scenario, async (world) => {
             const stop = new AbortController()
@@ -283,6 +284,8 @@ describeEachServer('a run that is stopped at any statement of', (major) => {
     },
   )
 })
+
+const bothMoments = ['beforeSending', 'beforeAnswer'] as const
 
 const neverUsed: DatabaseClient = {
   capabilities: { concurrentSessions: true },

@@ -3,7 +3,6 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 
 import { createPartsmith, fromPg } from '../../src/index.ts'
-import { crashScenarios } from '../support/crash-scenarios.ts'
 import { CrashSite } from '../support/crash-world.ts'
 import type { TestDatabase } from '../support/database.ts'
 import { createDatabase, describeEachServer } from '../support/database.ts'
@@ -11,6 +10,7 @@ import { interruptibleRun, serviceOn } from '../support/interruptible-run.ts'
 import { observedClient } from '../support/observed-client.ts'
 import { ownPool } from '../support/own-pool.ts'
 import { createRole } from '../support/roles.ts'
+import { sweepFor } from '../support/sweep.ts'
 
 const now = '2026-03-15T12:00:00Z'
 const monthly = { tableName: 'events', partitionColumn: 'at', granularity: 'month' } as const
@@ -33,7 +33,7 @@ WHERE name IN ('lock_timeout', 'statement_timeout', 'transaction_timeout', 'Time
 
 describeEachServer('the settings of a session', (major) => {
   describe('that the application set are as before when the pool gets its connection back', () => {
-    it.each(crashScenarios)('after $name', async (scenario) => {
+    it.each(sweepFor(major).scenarios)('after $name', async (scenario) => {
       await using database = await createDatabase(major)
       await new CrashSite(database).visit(scenario, async ({ schema }) => {
         const seen = await settingsAtRelease(database, (client) =>
@@ -132,7 +132,7 @@ describeEachServer('the settings of a session', (major) => {
   ])('of the role do not change what is done: %j', async (settings) => {
     await using database = await createDatabase(major)
     const role = await createRole(database, { settings, superuser: true })
-    for (const scenario of crashScenarios) {
+    for (const scenario of sweepFor(major).scenarios) {
       await new CrashSite(database).visit(scenario, async ({ schema }) => {
         const client = fromPg(ownPool(database, { connectionString: role.url, max: 3 }))
         const result = await interruptibleRun(scenario, { schema, client, interrupted: client })

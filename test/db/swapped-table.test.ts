@@ -2,10 +2,10 @@ import { expect, it } from 'vitest'
 
 import { CrashSite, statementsOf } from '../support/crash-world.ts'
 import type { CrashScenario, World } from '../support/crash-scenarios.ts'
-import { crashScenarios } from '../support/crash-scenarios.ts'
-import { createDatabase, describeEachServer, majors } from '../support/database.ts'
+import { createDatabase, describeEachServer } from '../support/database.ts'
 import { interruptibleRun } from '../support/interruptible-run.ts'
 import { observedClient } from '../support/observed-client.ts'
+import { sweepFor } from '../support/sweep.ts'
 
 /**
  * Ways to have another table under a name that was planned with. `{p}` is the partition that the scenario is about. A
@@ -31,7 +31,8 @@ const swapNames: readonly Swap[] = [
 ]
 
 describeEachServer('a table that is swapped for another of the same name', (major) => {
-  const scenarios = crashScenarios.filter(({ operations, adopt }) => operations.length === 1 || adopt)
+  const sweep = sweepFor(major)
+  const scenarios = sweep.scenarios.filter(({ operations, adopt }) => operations.length === 1 || adopt)
   const cases = scenarios.flatMap((scenario) =>
     swapNames
       .filter((swap) => swap !== 'the DEFAULT partition' || scenario.given.includes('DEFAULT;'))
@@ -44,7 +45,7 @@ describeEachServer('a table that is swapped for another of the same name', (majo
     const statements = await statementsOf(site, scenario)
     let swapped = 0
     for (const [index, text] of statements.entries()) {
-      if (!isWorthIt(text, major)) continue
+      if (!sweep.includes(text, scenario)) continue
       const where = `before ${index + 1} of ${statements.length}: ${text}`
       await site.visit(scenario, async (world) => {
         if (await expectNothingWrong({ world, scenario, swap, at: index + 1 }, where)) swapped += 1
@@ -53,11 +54,6 @@ describeEachServer('a table that is swapped for another of the same name', (majo
     expect(swapped).toBeGreaterThan(0)
   })
 })
-
-/** Every statement on one server; on the others those that find a table by its name. */
-function isWorthIt(text: string, major: number): boolean {
-  return major === Math.max(...majors) || /^(LOCK|ALTER|CREATE|DROP|COMMENT|WITH)/.test(text)
-}
 
 interface Case {
   readonly world: World

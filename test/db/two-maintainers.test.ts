@@ -13,12 +13,12 @@ import {
 } from '../../src/index.ts'
 import { CrashSite, expectOneRunToMendIt, statementsOf } from '../support/crash-world.ts'
 import type { CrashScenario, World } from '../support/crash-scenarios.ts'
-import { crashScenarios } from '../support/crash-scenarios.ts'
 import type { TestDatabase } from '../support/database.ts'
-import { createDatabase, describeEachServer, majors } from '../support/database.ts'
+import { createDatabase, describeEachServer } from '../support/database.ts'
 import { latch } from '../support/latch.ts'
 import { observedClient } from '../support/observed-client.ts'
 import { ownPool } from '../support/own-pool.ts'
+import { sweepFor } from '../support/sweep.ts'
 
 const now = '2026-03-15T12:00:00Z'
 const monthly = { partitionColumn: 'at', granularity: 'month', createAheadCount: 2 } as const
@@ -41,7 +41,8 @@ describeEachServer('two maintainers', (major) => {
         {
           beforeCreate: async ({ query }) => {
             const { rows } = await query(
-              `SELECT pid::text FROM pg_locks WHERE locktype = 'advisory' AND granted`,
+              `SELECT pid::text FROM pg_locks WHERE locktype = 'advisory' AND granted
+               AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
             )
             inHook.open(Number(rows[0]?.['pid']))
             await mayGoOn.opened
@@ -121,14 +122,15 @@ describeEachServer('maintainers of several tables that share a pool', (major) =>
 })
 
 describeEachServer('two maintainers without a common lock', (major) => {
-  const scenarios = crashScenarios.filter(({ adopt }) => adopt === undefined)
+  const sweep = sweepFor(major)
+  const scenarios = sweep.scenarios.filter(({ adopt }) => adopt === undefined)
 
   it.concurrent.each(scenarios)('get in each other’s way anywhere in: $name', async (scenario) => {
     await using database = await createDatabase(major)
     const site = new CrashSite(database)
     const statements = await statementsOf(site, scenario)
     for (const [index, text] of statements.entries()) {
-      if (!isWorthIt(text, major)) continue
+      if (!sweep.includes(text, scenario)) continue
       const where = `stopped before ${index + 1} of ${statements.length}: ${text}`
       await site.visit(scenario, async (world) => {
         const { interrupted, other } = await overtaken({ database, world, scenario, at: index + 1 })
@@ -141,14 +143,15 @@ describeEachServer('two maintainers without a common lock', (major) => {
 })
 
 describeEachServer('a run whose lock is lost', (major) => {
-  it.concurrent.each(crashScenarios.filter(({ operations }) => operations.length > 0))(
+  const sweep = sweepFor(major)
+  it.concurrent.each(sweep.scenarios.filter(({ operations }) => operations.length > 0))(
     'sends nothing more, wherever it is in: $name',
     async (scenario) => {
       await using database = await createDatabase(major)
       const site = new CrashSite(database)
       const statements = await statementsOf(site, scenario)
       for (const [index, text] of statements.entries()) {
-        if (!isWorthIt(text, major)) continue
+        if (!sweep.includes(text, scenario)) continue
         const where = `lost at ${index + 1} of ${statements.length}: ${text}`
         await site.visit(scenario, async (world) => {
           await expectToStop({ database, world, scenario, at: index + 1 }, where)
@@ -158,11 +161,6 @@ describeEachServer('a run whose lock is lost', (major) => {
     },
   )
 })
-
-/** Every statement on one server; on the others those that lock, change or end something. */
-function isWorthIt(text: string, major: number): boolean {
-  return major === Math.max(...majors) || /^(LOCK|ALTER|COMMIT)/.test(text)
-}
 
 interface Race {
   readonly database: TestDatabase

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { PartitionGranularity } from '../../src/index.ts'
+import { createPartsmith, PartitionGranularity } from '../../src/index.ts'
 import { attachedTo, converges } from '../support/converges.ts'
 import { createDatabase, describeEachServer } from '../support/database.ts'
 import type { TestDatabase } from '../support/database.ts'
@@ -45,33 +45,33 @@ describeEachServer('the calendar', (major) => {
       )
       it(`cuts a ${keyType} key in ${zone} as the server does`, async () => {
         await using database = await createDatabase(major)
+        const partsmith = createPartsmith({ pool: database.pool, ddlTimezone: zone })
         for (const unit of units) {
           const tableName = `by_${unit}`
           const periods = await periodsOf(database, { unit, zone, keyType })
-          const { plan } = await converges(database, {
-            given: `CREATE TABLE ${tableName} (id int, at ${keyType} NOT NULL) PARTITION BY RANGE (at)`,
-            config: {
-              tableName,
-              partitionColumn: 'at',
-              granularity: unit,
-              timeZone: zone,
-              createAheadCount: ahead,
-            },
-            now,
-            operations: (await names(database, { tableName, unit, zone })).map(
-              (name) => `create public.${name}`,
-            ),
-            partsmith: { ddlTimezone: zone },
-          })
-          expect(plan.operations.map((operation) => 'range' in operation && operation.range)).toEqual(
-            periods.map(({ from, to }) => ({ from, to })),
+          await database.sql(
+            `CREATE TABLE ${tableName} (id int, at ${keyType} NOT NULL) PARTITION BY RANGE (at)`,
+          )
+          const config = {
+            tableName,
+            partitionColumn: 'at',
+            granularity: unit,
+            timeZone: zone,
+            createAheadCount: ahead,
+          }
+          const expected = await names(database, { tableName, unit, zone })
+          const result = await partsmith.maintain(config, { now })
+          expect(result).toMatchObject({ success: true, findings: [] })
+          expect(result.operations.map(({ id, status }) => `${id}: ${status}`)).toEqual(
+            expected.map((name) => `create public.${name}: done`),
           )
           expect(await attachedTo(database, { tableName })).toEqual(
-            plan.operations.map(
-              ({ partition }, index) =>
-                `${partition.name} FOR VALUES FROM ('${periods[index]?.from}') TO ('${periods[index]?.to}')`,
+            expected.map(
+              (name, index) =>
+                `${name} FOR VALUES FROM ('${periods[index]?.from}') TO ('${periods[index]?.to}')`,
             ),
           )
+          expect((await partsmith.plan(config, { now })).operations).toEqual([])
           // The first and the last value of each period have a place, and nothing between two of them is left out.
           for (const { from, last } of periods) {
             await database.sql(

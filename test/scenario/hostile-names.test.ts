@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest'
 import { quoteIdentifier } from '../../src/model/quote.ts'
 import { byteLength, partitionName } from '../../src/model/partition-name.ts'
+import { createPartsmith } from '../../src/index.ts'
 import { converges } from '../support/converges.ts'
 import { createDatabase, describeEachServer } from '../support/database.ts'
 import { now } from '../support/events-table.ts'
@@ -42,17 +43,14 @@ describeEachServer('a table whose name has', (major) => {
         now: later,
         operations: [`create ${of('2026_05')}`, `detach ${of('2026_03')}`],
       })
-      await converges(database, {
-        config: { ...config, createAheadCount: 1, retentionCount: 3 },
-        now: later,
-        operations: [`attach ${of('2026_03')}`],
-      })
-      await converges(database, {
-        given: `DROP TABLE ${q(schema)}.rest`,
-        config: { ...config, createAheadCount: 1, retentionCount: 2 },
-        now: later,
-        operations: [`detach ${of('2026_03')}`, `drop ${of('2026_03')}`],
-      })
+      // Attached again, and then by the concurrent form.
+      const { maintain } = createPartsmith({ pool: database.pool })
+      const again = await maintain({ ...config, createAheadCount: 1, retentionCount: 3 }, { now: later })
+      expect(again).toMatchObject({ success: true, attachedCount: 1 })
+      await database.sql(`DROP TABLE ${q(schema)}.rest`)
+      const retired = await maintain({ ...config, createAheadCount: 1, retentionCount: 2 }, { now: later })
+      expect(retired).toMatchObject({ success: true, detachedCount: 1, droppedCount: 1 })
+      expect(retired.plan?.operations).toMatchObject([{ mode: 'concurrent' }, { kind: 'drop' }])
     })
   }
 })
