@@ -3,7 +3,8 @@ import { formatTableName } from '../../src/model/table-name.ts'
 import type { Hazard, LockMode, Operation, OperationKind, ReasonCode } from '../../src/plan/operation.ts'
 import { isDestructive } from '../../src/plan/operation.ts'
 import { lookAgain } from '../../src/sql/look-again.ts'
-import { defaultLimits, transactionSettings } from '../../src/sql/settings.ts'
+import { defaultBudget } from '../../src/sql/lock-budget.ts'
+import { transactionSettings } from '../../src/sql/settings.ts'
 import { toText } from '../../src/sql/sql.ts'
 import { renderStatements } from '../../src/sql/statements.ts'
 import { declarationsIn } from './docstrings.ts'
@@ -139,7 +140,7 @@ function statementsOf(operation: Operation): string {
   const text = renderStatements(operation, {
     deadlockTimeoutMs: serverFacts.deadlockTimeoutMs,
     database: serverFacts.database,
-    limits: defaultLimits,
+    limits: defaultBudget,
     ddlTimezone: 'UTC',
     markerPrefix: 'pg-partsmith',
     dropAllowUnmanaged: false,
@@ -149,7 +150,7 @@ function statementsOf(operation: Operation): string {
     .replaceAll(`${toText(lookAgain(operation.parent, operation.partition)).trim()};`, '-- look again')
 }
 
-const settings = toText(transactionSettings(defaultLimits, serverFacts.deadlockTimeoutMs))
+const settings = toText(transactionSettings(defaultBudget, serverFacts.deadlockTimeoutMs))
 
 const tablesForStatements = [
   'CREATE SCHEMA app;',
@@ -225,9 +226,9 @@ export function locksPage(): GeneratedPage {
     '',
     '## How long',
     '',
-    `A statement waits at most ${defaultLimits.lockTimeoutMs} ms for a lock (\`lockTimeoutMs\`), and always less than the server's`,
+    `A statement waits at most ${defaultBudget.lockTimeoutMs} ms for a lock (\`lockTimeoutMs\`), and always less than the server's`,
     `\`deadlock_timeout\`; then it gives way, nothing is changed, and the next run tries again. It runs at most`,
-    `${defaultLimits.statementTimeoutMs} ms (\`statementTimeoutMs\`). Who queues behind a waiting statement waits as long as it does. The one`,
+    `${defaultBudget.statementTimeoutMs} ms (\`statementTimeoutMs\`). Who queues behind a waiting statement waits as long as it does. The one`,
     'statement without a limit is DETACH CONCURRENTLY: cut short it would leave a partition whose rows nobody finds, and',
     'nobody queues behind its wait on the parent.',
     '',

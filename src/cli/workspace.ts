@@ -150,11 +150,12 @@ function hideIn({ secrets }: ConnectionTarget): Hide {
 const mostConnections = 5
 
 function settingsOf({ runtime }: PartsmithDocument): Omit<PartsmithOptions, 'pool'> {
-  const { lockTimeoutMs, statementTimeoutMs, ...settings } = runtime
+  const { lockTimeoutMs, statementTimeoutMs, giveUpAfterMs, ...settings } = runtime
   return {
     ...settings,
     ...(lockTimeoutMs !== undefined && { lockTimeoutMs }),
     ...(statementTimeoutMs !== undefined && { statementTimeoutMs }),
+    ...(giveUpAfterMs !== undefined && { giveUpAfterMs }),
   }
 }
 

@@ -27,6 +27,7 @@ export interface RuntimeSettings {
   readonly ddlTimezone: string | null
   readonly lockTimeoutMs: number
   readonly statementTimeoutMs: number
+  readonly giveUpAfterMs: number
   readonly dropAllowUnmanaged: boolean
 }
 
@@ -83,6 +84,7 @@ function runtimeSettings({ runtime = {} }: PartsmithConfig): RuntimeSettings {
     ddlTimezone,
     lockTimeoutMs: runtime.lockTimeoutMs ?? optionDefaults.lockTimeoutMs,
     statementTimeoutMs: runtime.statementTimeoutMs ?? optionDefaults.statementTimeoutMs,
+    giveUpAfterMs: runtime.giveUpAfterMs ?? optionDefaults.giveUpAfterMs,
     dropAllowUnmanaged: runtime.dropAllowUnmanaged ?? optionDefaults.dropAllowUnmanaged,
   })
 }

@@ -93,10 +93,12 @@ export interface RuntimeOptions {
    * @default 'UTC'
    */
   readonly ddlTimezone?: string | null | undefined
-  /** How long a statement waits for a lock before it gives way, in milliseconds. @default 200 */
+  /** How long a statement waits for a lock before it gives way, in milliseconds. @default 100 */
   readonly lockTimeoutMs?: number | undefined
   /** How long a statement may run, in milliseconds. A concurrent detach is never cut short. @default 10000 */
   readonly statementTimeoutMs?: number | undefined
+  /** How long a run tries again for locks of one table that are not free. @default 15000 */
+  readonly giveUpAfterMs?: number | undefined
   /** Lets a table be dropped that carries no marker. @default false */
   readonly dropAllowUnmanaged?: boolean | undefined
 }

@@ -37,8 +37,9 @@ export const optionDefaults = {
   markerPrefix: 'pg-partsmith',
   lockPrefix: 'pg-partsmith',
   ddlTimezone: 'UTC',
-  lockTimeoutMs: 200,
+  lockTimeoutMs: 100,
   statementTimeoutMs: 10_000,
+  giveUpAfterMs: 15_000,
   dropAllowUnmanaged: false,
   timeoutSeconds: 300,
 } as const
@@ -198,11 +199,16 @@ const runtime = strict('an object of run-time settings', {
   lockTimeoutMs: wholeNumber({ from: 1, to: LARGEST_INT32 }).optional().meta({
     default: optionDefaults.lockTimeoutMs,
     description:
-      'How long a statement waits for a lock before it gives way, in milliseconds. It stays below the `deadlock_timeout` of the server, whatever is given.',
+      'How long a statement waits for a lock before it gives way, in milliseconds, and how long anybody waits behind it. It stays below the `deadlock_timeout` of the server, whatever is given.',
   }),
   statementTimeoutMs: wholeNumber({ from: 1, to: LARGEST_INT32 }).optional().meta({
     default: optionDefaults.statementTimeoutMs,
     description: 'How long a statement may run, in milliseconds. A concurrent detach is never cut short.',
+  }),
+  giveUpAfterMs: wholeNumber({ from: 0, to: LARGEST_INT32 }).optional().meta({
+    default: optionDefaults.giveUpAfterMs,
+    description:
+      'How long a run tries again, in all, for locks of one table that are not free, in milliseconds. 0 tries once; the next run tries again in any case.',
   }),
   dropAllowUnmanaged: flag().optional().meta({
     default: optionDefaults.dropAllowUnmanaged,

@@ -13,10 +13,12 @@ import {
   UnmanagedPartitionDropError,
 } from '../errors.ts'
 import { formatTableName } from '../model/table-name.ts'
+import { describeHolder } from '../plan/blocker.ts'
 import type { Operation } from '../plan/operation.ts'
 import type { DdlLimits } from '../sql/settings.ts'
 import type { Refusal } from '../sql/statement.ts'
 import { describeError, isConnectionFailure, sqlStateOf, sqlStates } from './sql-state.ts'
+import { LockNotFree } from './lock-ladder.ts'
 import { StepRefused } from './step-runner.ts'
 
 type Subject = Pick<Operation, 'parent' | 'partition'> & { readonly kind: Operation['kind'] | 'adopt' }
@@ -25,6 +27,7 @@ type Subject = Pick<Operation, 'parent' | 'partition'> & { readonly kind: Operat
 export function explainFailure(error: unknown, subject: Subject, limits: DdlLimits): unknown {
   const what = `${formatTableName(subject.parent)}: cannot ${subject.kind} ${formatTableName(subject.partition)}`
   if (error instanceof StepRefused) return refusalError(error.refusal, what, subject)
+  if (error instanceof LockNotFree) return notFree(error, what, subject)
   if (error instanceof PartitionError) return error
   if (isConnectionFailure(error)) {
     return new ConnectionFailedError(
@@ -94,6 +97,20 @@ function refusalError({ code, message }: Refusal, what: string, { kind }: Subjec
     case 'raced':
       return new PlanStaleError(text)
   }
+}
+
+function notFree(error: LockNotFree, what: string, { kind }: Subject): StatementFailedError {
+  const { attempts, holders, mayNotHurry } = error
+  const tried = attempts === 1 ? '' : `, ${attempts} times`
+  const who =
+    holders.length === 0 ? '' : ` In the way: ${holders.slice(0, 3).map(describeHolder).join('; ')}.`
+  const grant = mayNotHurry
+    ? ' An autovacuum gives way to a role that may set deadlock_timeout: GRANT SET ON PARAMETER deadlock_timeout.'
+    : ''
+  return new StatementFailedError(
+    `${what}: ${error.message}${tried}.${who} Nothing was ${done[kind] ?? 'changed'}; the next run tries again.${grant}`,
+    { cause: error, sqlState: sqlStateOf(error), code: 'lock-timeout' },
+  )
 }
 
 /** What may have been committed before it, as a marker or the end of a foreign key, changes nothing for the rows. */

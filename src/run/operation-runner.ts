@@ -20,6 +20,7 @@ import type { HookScene } from './hook-subject.ts'
 import { hookPhase, hookSubject } from './hook-subject.ts'
 import type { LockLease } from './lock.ts'
 import type { Logger } from './logger.ts'
+import type { Patience } from './patience.ts'
 import type { OperationResult, PartitionRepository, RunContext } from './repository.ts'
 import { carryOut } from './repository.ts'
 import { abortedBy, throwIfAborted } from './run-aborted.ts'
@@ -33,6 +34,7 @@ export interface OperationRun extends HookScene {
   readonly lease: LockLease
   readonly signal: AbortSignal
   readonly now: Instant | undefined
+  readonly patience: Patience
   readonly allowDestructive: boolean
   readonly continueOnError: boolean
   /** Says why an operation must not run although it was planned, or nothing. */
@@ -121,7 +123,7 @@ async function guarded(
   { repository, hooks }: OperationRunnerParts,
   { run, operation }: One,
 ): Promise<OperationResult> {
-  const { signal, lease, server, now } = run
+  const { signal, lease, server, now, patience } = run
   const refusal = run.refuse?.(operation)
   if (refusal !== undefined) {
     throw new PlanStaleError(
@@ -136,7 +138,7 @@ async function guarded(
   throwIfAborted(signal, stopped)
   // A hook can take long: whether the lock is still ours is asked last.
   await lease.assertHeld()
-  return carryOut(repository, operation, { server, signal, ...(now && { now }) })
+  return carryOut(repository, operation, { server, signal, patience, ...(now && { now }) })
 }
 
 async function after(

@@ -28,10 +28,12 @@ export interface PartsmithOptions {
   readonly markerPrefix?: string
   /** @default 'UTC' */
   readonly ddlTimezone?: string | null
-  /** @default 200 */
+  /** The longest wait for a lock, and behind one. @default 100 */
   readonly lockTimeoutMs?: number
   /** @default 10000 */
   readonly statementTimeoutMs?: number
+  /** How long a run tries again for locks of one table that are not free. @default 15000 */
+  readonly giveUpAfterMs?: number
   /** @default false */
   readonly dropAllowUnmanaged?: boolean
   readonly periodCalculator?: PeriodCalculator
@@ -79,6 +81,7 @@ export function createPartsmith(options: PartsmithOptions): Partsmith {
     ...(options.ddlTimezone !== undefined && { ddlTimezone: options.ddlTimezone }),
     ...(options.lockTimeoutMs !== undefined && { lockTimeoutMs: options.lockTimeoutMs }),
     ...(options.statementTimeoutMs !== undefined && { statementTimeoutMs: options.statementTimeoutMs }),
+    ...(options.giveUpAfterMs !== undefined && { giveUpAfterMs: options.giveUpAfterMs }),
     ...(options.dropAllowUnmanaged !== undefined && { dropAllowUnmanaged: options.dropAllowUnmanaged }),
   })
   const metadata = new PostgresMetadataProvider(client, { ...marker })

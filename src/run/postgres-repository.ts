@@ -7,6 +7,7 @@ import type {
   DetachOperation,
   DropOperation,
   FinalizeOperation,
+  LockUse,
   Operation,
   UnmarkOperation,
 } from '../plan/operation.ts'
@@ -17,8 +18,9 @@ import { adoptSteps } from '../sql/adopt.ts'
 import { dropSteps } from '../sql/drop.ts'
 import type { Seen } from '../sql/look-again.ts'
 import { lookAgain, lookByOid, readSeen } from '../sql/look-again.ts'
-import type { DdlLimits } from '../sql/settings.ts'
-import { defaultLimits, lockTimeoutFor } from '../sql/settings.ts'
+import type { LockBudget } from '../sql/lock-budget.ts'
+import { defaultBudget } from '../sql/lock-budget.ts'
+import { lockTimeoutFor } from '../sql/settings.ts'
 import type { Sql } from '../sql/sql.ts'
 import { toText } from '../sql/sql.ts'
 import type { Row, Step } from '../sql/statement.ts'
@@ -29,6 +31,7 @@ import type { ClientSource } from './clients/to-client.ts'
 import { toClient } from './clients/to-client.ts'
 import { isDone } from './done-meanwhile.ts'
 import { explainFailure, isFromServer } from './explain-failure.ts'
+import { Patience } from './patience.ts'
 import type { OperationResult, PartitionRepository, RunContext } from './repository.ts'
 import { withConnection } from './session.ts'
 import type { StepsOutcome } from './step-runner.ts'
@@ -39,10 +42,15 @@ export interface PostgresPartitionRepositoryOptions {
   readonly markerPrefix?: string
   /** The zone of the transactions that attach; null leaves the one that the server gives the role. @default 'UTC' */
   readonly ddlTimezone?: string | null
-  /** The longest wait for one lock; kept below the server's `deadlock_timeout` in any case. @default 200 */
+  /**
+   * The longest wait for one lock, and the longest that others may wait behind it; kept below the server's
+   * `deadlock_timeout` in any case. @default 100
+   */
   readonly lockTimeoutMs?: number
   /** The longest run of one statement. @default 10000 */
   readonly statementTimeoutMs?: number
+  /** How long a run tries again, in all, for locks of one table that are not free; 0 tries once. @default 15000 */
+  readonly giveUpAfterMs?: number
   /** Drops detached tables without a marker, too. @default false */
   readonly dropAllowUnmanaged?: boolean
 }
@@ -56,17 +64,21 @@ export class PostgresPartitionRepository implements PartitionRepository {
   readonly markerPrefix: string
   readonly ddlTimezone: string | null
   readonly client: DatabaseClient
-  readonly #limits: DdlLimits
+  readonly giveUpAfterMs: number
+  readonly #budget: LockBudget
   readonly #dropAllowUnmanaged: boolean
 
   constructor(client: ClientSource, options: PostgresPartitionRepositoryOptions = {}) {
     this.client = toClient(client)
     this.markerPrefix = options.markerPrefix ?? defaultMarkerPrefix
     this.ddlTimezone = options.ddlTimezone === undefined ? 'UTC' : options.ddlTimezone
-    this.#limits = {
-      lockTimeoutMs: options.lockTimeoutMs ?? defaultLimits.lockTimeoutMs,
-      statementTimeoutMs: options.statementTimeoutMs ?? defaultLimits.statementTimeoutMs,
+    this.#budget = {
+      ...defaultBudget,
+      ...(options.lockTimeoutMs !== undefined && { lockTimeoutMs: options.lockTimeoutMs }),
+      ...(options.statementTimeoutMs !== undefined && { statementTimeoutMs: options.statementTimeoutMs }),
+      ...(options.giveUpAfterMs !== undefined && { giveUpAfterMs: options.giveUpAfterMs }),
     }
+    this.giveUpAfterMs = this.#budget.giveUpAfterMs
     this.#dropAllowUnmanaged = options.dropAllowUnmanaged ?? false
     const problems = [
       validateMarkerPrefix(this.markerPrefix),
@@ -113,12 +125,14 @@ export class PostgresPartitionRepository implements PartitionRepository {
 
   async adoptPartition(adoption: Adoption, run: RunContext): Promise<void> {
     try {
-      await this.#run(adoptSteps(adoption, this.#context(run)), run)
+      await this.#run(adoptSteps(adoption, this.#context(run)), run, [
+        { relation: adoption.table, mode: 'SHARE UPDATE EXCLUSIVE' },
+      ])
     } catch (error) {
       throw explainFailure(
         error,
         { kind: 'adopt', parent: adoption.parent, partition: adoption.table },
-        this.#limitsOf(run),
+        this.#budgetFor(run),
       )
     }
   }
@@ -130,7 +144,7 @@ export class PostgresPartitionRepository implements PartitionRepository {
   /** Builds the table, or finds that somebody else did: another maintainer, at work on the same partition. */
   async #build(operation: CreateOperation, build: Step, run: RunContext): Promise<OperationResult> {
     try {
-      return { status: 'done', ...oidOf(await this.#run([build], run)) }
+      return { status: 'done', ...oidOf(await this.#run([build], run, operation.locks)) }
     } catch (error) {
       const explained = this.#explain(error, operation, run)
       if (!(explained instanceof PartitionAlreadyExistsError)) throw explained
@@ -147,7 +161,7 @@ export class PostgresPartitionRepository implements PartitionRepository {
   /** Takes back what was built and cannot be attached now. Where this fails, too, the next run does it. */
   async #removeBuilt(operation: CreateOperation, oid: string, run: RunContext): Promise<void> {
     const guard = { parentOid: operation.guard.parentOid, oid, comment: null, marker: 'building' } as const
-    await this.#run(dropSteps({ ...operation, kind: 'drop', guard }, this.#context(run)), run).catch(
+    await this.#run(dropSteps({ ...operation, kind: 'drop', guard }, this.#context(run)), run, []).catch(
       () => undefined,
     )
   }
@@ -158,7 +172,7 @@ export class PostgresPartitionRepository implements PartitionRepository {
     run: RunContext,
   ): Promise<OperationResult> {
     try {
-      const outcome = await this.#run(steps, run)
+      const outcome = await this.#run(steps, run, operation.locks)
       return { status: 'done', rowsMoved: outcome.rowsMoved, ...oidOf(outcome) }
     } catch (error) {
       if (error instanceof StepRefused && error.refusal.code === 'raced') return { status: 'raced' }
@@ -172,7 +186,7 @@ export class PostgresPartitionRepository implements PartitionRepository {
   ): Promise<OperationResult> {
     const { oid } = operation.guard
     try {
-      await this.#run(this.#steps(operation, run), run)
+      await this.#run(this.#steps(operation, run), run, operation.locks)
       return { status: 'done', oid }
     } catch (error) {
       const explained = this.#explain(error, operation, run)
@@ -226,15 +240,21 @@ export class PostgresPartitionRepository implements PartitionRepository {
     return statements(operation, this.#context(run))
   }
 
-  async #run(steps: readonly Step[], { signal }: RunContext): Promise<StepsOutcome> {
-    return runSteps(this.client, steps, { signal })
+  async #run(steps: readonly Step[], run: RunContext, locks: readonly LockUse[]): Promise<StepsOutcome> {
+    return runSteps(steps, {
+      client: this.client,
+      signal: run.signal,
+      budget: this.#budgetFor(run),
+      patience: run.patience ?? new Patience(this.giveUpAfterMs),
+      locks,
+    })
   }
 
   #context({ server, now }: Pick<RunContext, 'server' | 'now'>): DdlContext {
     return {
       deadlockTimeoutMs: server.deadlockTimeoutMs,
       database: server.database,
-      limits: this.#limits,
+      limits: this.#budget,
       ddlTimezone: this.ddlTimezone,
       markerPrefix: this.markerPrefix,
       dropAllowUnmanaged: this.#dropAllowUnmanaged,
@@ -243,12 +263,12 @@ export class PostgresPartitionRepository implements PartitionRepository {
   }
 
   #explain(error: unknown, operation: Operation, run: RunContext): unknown {
-    return explainFailure(error, operation, this.#limitsOf(run))
+    return explainFailure(error, operation, this.#budgetFor(run))
   }
 
   /** As the server gets them. */
-  #limitsOf({ server }: RunContext): DdlLimits {
-    return { ...this.#limits, lockTimeoutMs: lockTimeoutFor(this.#limits, server.deadlockTimeoutMs) }
+  #budgetFor({ server }: RunContext): LockBudget {
+    return { ...this.#budget, lockTimeoutMs: lockTimeoutFor(this.#budget, server.deadlockTimeoutMs) }
   }
 
   #zoneProblem(): string | undefined {
@@ -263,11 +283,17 @@ export class PostgresPartitionRepository implements PartitionRepository {
   }
 
   #limitProblems(): readonly (string | undefined)[] {
-    return Object.entries(this.#limits).map(([name, value]: [string, number]) =>
+    const { lockTimeoutMs, statementTimeoutMs, giveUpAfterMs } = this.#budget
+    const limits = Object.entries({ lockTimeoutMs, statementTimeoutMs }).map(([name, value]) =>
       Number.isInteger(value) && value > 0
         ? undefined
         : `${name} is ${value}; it must be a whole number of milliseconds above zero, because a change without a limit can stop every writer.`,
     )
+    const patience =
+      Number.isInteger(giveUpAfterMs) && giveUpAfterMs >= 0
+        ? undefined
+        : `giveUpAfterMs is ${giveUpAfterMs}; it must be a whole number of milliseconds, or zero to try once.`
+    return [...limits, patience]
   }
 }
 

@@ -11,6 +11,7 @@ import type {
 } from '../plan/operation.ts'
 import type { Adoption } from '../sql/adopt.ts'
 import type { Logger } from './logger.ts'
+import type { Patience } from './patience.ts'
 
 /** What an operation is carried out with. */
 export interface RunContext {
@@ -19,6 +20,8 @@ export interface RunContext {
   readonly signal?: AbortSignal
   /** Stands in for the server's clock in the marker. */
   readonly now?: Instant
+  /** What is left of the run's time to try again for locks; without it each call has all of it. */
+  readonly patience?: Patience
   readonly logger?: Logger
 }
 
@@ -41,6 +44,8 @@ export interface PartitionRepository {
   readonly markerPrefix: string
   /** The zone of the DDL transactions; null leaves the server's. */
   readonly ddlTimezone: string | null
+  /** How long a run tries again, in all, for locks of one table; left out where the repository does not. */
+  readonly giveUpAfterMs?: number
   createPartition(operation: CreateOperation, run: RunContext): Promise<OperationResult>
   attachPartition(operation: AttachOperation, run: RunContext): Promise<OperationResult>
   finalizeDetach(operation: FinalizeOperation, run: RunContext): Promise<OperationResult>

@@ -27,6 +27,7 @@ import type { Logger } from './logger.ts'
 import { silentLogger } from './logger.ts'
 import type { PartitionMetadataProvider } from './metadata-provider.ts'
 import { runOperations } from './operation-runner.ts'
+import { Patience } from './patience.ts'
 import { PostgresPartitionRepository } from './postgres-repository.ts'
 import type { PartitionRepository } from './repository.ts'
 import type { MaintenanceResult } from './result.ts'
@@ -140,13 +141,20 @@ export class PartitionLifecycleService {
 
   /** As `maintain`, with the error beside the result in place of throwing it. */
   async run(config: ConfigInput, options: ApplyOptions = {}): Promise<RunOutcome> {
-    return this.#underLock(config, options, async ({ trusted, record, lease, signal }) => {
+    return this.#underLock(config, options, async ({ trusted, record, lease, signal, patience }) => {
       for (let pass = 0; pass < mostPasses; pass++) {
         const planned = await this.#planner.plan(trusted, { ...options, signal })
         record.planned(planned.plan)
         refuseToChange(planned.input)
         noteErrors(planned.plan, record)
-        await this.#execute(planned, { record, lease, signal, options, operations: planned.plan.operations })
+        await this.#execute(planned, {
+          record,
+          lease,
+          signal,
+          patience,
+          options,
+          operations: planned.plan.operations,
+        })
         const finished = planned.plan.operations.some(({ kind }) => kind === 'finalize')
         if (!finished || record.error !== undefined || record.failed) return
       }
@@ -155,7 +163,7 @@ export class PartitionLifecycleService {
 
   /** As `apply`, with the error beside the result in place of throwing it. */
   async runPlan(config: ConfigInput, plan: MaintenancePlan, options: ApplyOptions = {}): Promise<RunOutcome> {
-    return this.#underLock(config, options, async ({ trusted, record, lease, signal }) => {
+    return this.#underLock(config, options, async ({ trusted, record, lease, signal, patience }) => {
       refuseForeignPlan(plan, trusted, this.#planner.calculatorOf(trusted))
       record.planned(plan)
       const fresh = await this.#planner.plan(trusted, { ...options, signal })
@@ -174,6 +182,7 @@ export class PartitionLifecycleService {
         record,
         lease,
         signal,
+        patience,
         options,
         operations: plan.operations.map((operation) => decided.get(operation.id) ?? operation),
         refuse: ({ id }) => whyNotAsReviewed(reviewed.get(id), decided.get(id)),
@@ -191,14 +200,14 @@ export class PartitionLifecycleService {
     options: PlanOptions = {},
   ): Promise<MaintenanceResult> {
     return outcomeOf(
-      await this.#underLock(config, options, async ({ trusted, record, lease, signal }) => {
+      await this.#underLock(config, options, async ({ trusted, record, lease, signal, patience }) => {
         const planned = await this.#planner.plan(trusted, { ...options, signal }, Instant.from(at))
         refuseToChange(planned.input)
         const { operations, hindrances } = ensured(planned.input, planned.plan)
         record.planned({ ...planned.plan, operations })
         noteErrors(planned.plan, record)
         for (const hindrance of hindrances) record.issue('plan', { error: new PartitionError(hindrance) })
-        await this.#execute(planned, { record, lease, signal, options, operations })
+        await this.#execute(planned, { record, lease, signal, patience, options, operations })
       }),
     )
   }
@@ -264,7 +273,8 @@ export class PartitionLifecycleService {
     const lease = await this.#parts.locks.acquireLock(trusted.table, stop ? { signal: stop } : {})
     const signal = stop ? AbortSignal.any([stop, lease.signal]) : lease.signal
     try {
-      await body({ trusted, record, lease, signal })
+      const patience = new Patience(this.#parts.repo.giveUpAfterMs ?? 0)
+      await body({ trusted, record, lease, signal, patience })
     } catch (error) {
       record.ended(signal.aborted ? abortedBy(signal, error) : error)
     } finally {
@@ -278,12 +288,13 @@ export class PartitionLifecycleService {
       record: RunRecord
       lease: LockLease
       signal: AbortSignal
+      patience: Patience
       options: ApplyOptions
       operations: readonly Operation[]
       refuse?: (operation: Operation) => string | undefined
     },
   ): Promise<void> {
-    const { record, lease, signal, options, operations, refuse } = run
+    const { record, lease, signal, patience, options, operations, refuse } = run
     await runOperations(
       { repository: this.#parts.repo, hooks: this.#hooks, logger: this.#logger },
       {
@@ -295,6 +306,7 @@ export class PartitionLifecycleService {
         lease,
         signal,
         now: options.now === undefined ? undefined : Instant.from(options.now),
+        patience,
         allowDestructive: options.allowDestructive ?? true,
         continueOnError: options.continueOnError ?? false,
         ...(refuse && { refuse }),
@@ -315,6 +327,7 @@ interface LockedRun {
   readonly record: RunRecord
   readonly lease: LockLease
   readonly signal: AbortSignal
+  readonly patience: Patience
 }
 
 function outcomeOf({ result, error }: RunOutcome): MaintenanceResult {

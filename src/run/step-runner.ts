@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
+import { hurryAutovacuum } from '../sql/blockers.ts'
 import { toText } from '../sql/sql.ts'
 import type {
   Action,
@@ -11,6 +12,8 @@ import type {
   TransactionStep,
 } from '../sql/statement.ts'
 import type { DatabaseClient } from './client.ts'
+import type { Attempt, Ladder } from './lock-ladder.ts'
+import { tryUntilFree } from './lock-ladder.ts'
 import type { Session } from './session.ts'
 import { withConnection } from './session.ts'
 
@@ -30,19 +33,16 @@ export interface StepsOutcome {
   readonly oid?: string
 }
 
-interface StepContext {
-  readonly client: DatabaseClient
-  readonly signal: AbortSignal | undefined
-}
-
-/** Runs the steps of one operation in order, each on a connection of its own and committing on its own. */
-export async function runSteps(
-  client: DatabaseClient,
-  steps: readonly Step[],
-  { signal }: { readonly signal?: AbortSignal | undefined },
-): Promise<StepsOutcome> {
+/**
+ * Runs the steps of one operation in order, each on a connection of its own and committing on its own.
+ *
+ * A step that others are in the way of is tried again: its transaction was rolled back, and it looks at everything anew.
+ */
+export async function runSteps(steps: readonly Step[], ladder: Ladder): Promise<StepsOutcome> {
   let outcome: StepsOutcome = { rowsMoved: 0 }
-  for (const step of steps) outcome = merged(outcome, await runStep(step, { client, signal }))
+  for (const step of steps) {
+    outcome = merged(outcome, await tryUntilFree(ladder, (attempt) => runStep(step, ladder.client, attempt)))
+  }
   return outcome
 }
 
@@ -50,21 +50,21 @@ function merged(before: StepsOutcome, now: Partial<StepsOutcome>): StepsOutcome 
   return { ...before, ...now, rowsMoved: before.rowsMoved + (now.rowsMoved ?? 0) }
 }
 
-async function runStep(step: Step, context: StepContext): Promise<Partial<StepsOutcome>> {
-  const { client, signal } = context
+async function runStep(step: Step, client: DatabaseClient, attempt: Attempt): Promise<Partial<StepsOutcome>> {
+  const { signal } = attempt
   switch (step.kind) {
     case 'transaction':
-      return withConnection(client, { signal }, (session) => runTransaction(session, step))
+      return withConnection(client, { signal }, (session) => runTransaction(session, step, attempt))
     case 'command':
-      await runCommand(step, context)
+      await runCommand(step, client, attempt)
       return {}
     case 'repeat':
-      await withConnection(client, { signal }, (session) => runRepeatedly(session, step))
+      await withConnection(client, { signal }, (session) => runRepeatedly(session, step, attempt))
       return {}
   }
 }
 
-async function runRepeatedly(session: Session, step: RepeatStep): Promise<void> {
+async function runRepeatedly(session: Session, step: RepeatStep, attempt: Attempt): Promise<void> {
   let before: string | undefined
   for (;;) {
     const row = (await session.query(toText(step.ask))).rows[0]
@@ -72,15 +72,25 @@ async function runRepeatedly(session: Session, step: RepeatStep): Promise<void> 
     // The same answer twice means that the step did nothing; going on would never end.
     if (row === undefined || now === before) return
     before = now
-    await runTransaction(session, step.make(row))
+    await runTransaction(session, step.make(row), attempt)
   }
 }
 
-async function runTransaction(session: Session, step: TransactionStep): Promise<StepsOutcome> {
-  return session.transaction(async () => {
-    await session.query(toText(step.settings))
-    return runActions(session, step.actions)
-  })
+async function runTransaction(
+  session: Session,
+  step: TransactionStep,
+  attempt: Attempt,
+): Promise<StepsOutcome> {
+  const stopWatching = attempt.watch(session.pid)
+  try {
+    return await session.transaction(async () => {
+      await session.query(toText(step.settings))
+      if (attempt.hurry) await session.query(toText(hurryAutovacuum))
+      return runActions(session, step.actions)
+    })
+  } finally {
+    await stopWatching()
+  }
 }
 
 async function runActions(session: Session, actions: readonly Action[]): Promise<StepsOutcome> {
@@ -117,10 +127,11 @@ function oidIn(oid: string | undefined): { readonly oid?: string } {
  * an ACCESS SHARE lock held elsewhere forbids that and lets the first phase of the detach through. It is let go once
  * the detach is pending, because the second phase waits for it.
  */
-async function runCommand(step: CommandStep, { client, signal }: StepContext): Promise<void> {
+async function runCommand(step: CommandStep, client: DatabaseClient, attempt: Attempt): Promise<void> {
+  const { signal } = attempt
   // Aborting it cancels the statement and has the connection closed, with whatever is still set in it.
   const spoiled = new AbortController()
-  const either = signal ? AbortSignal.any([signal, spoiled.signal]) : spoiled.signal
+  const either = AbortSignal.any([signal, spoiled.signal])
   await withConnection(client, { signal: either }, async (session) => {
     const command = new RunningCommand(session, step)
     try {
@@ -128,6 +139,8 @@ async function runCommand(step: CommandStep, { client, signal }: StepContext): P
         await withConnection(client, { signal }, (pin) =>
           pin.transaction(async () => {
             await lockAndCheck(pin, step)
+            // Cut short, it stays pending: tried again it would be refused, and it is the next plan that finishes it.
+            attempt.noMore()
             await command.start()
             await command.untilPending(pin)
           }),
@@ -135,6 +148,7 @@ async function runCommand(step: CommandStep, { client, signal }: StepContext): P
       } else {
         // A client with one session has nobody beside it who could swap the table.
         await session.transaction(() => lockAndCheck(session, step))
+        attempt.noMore()
         await command.start()
       }
     } catch (error) {

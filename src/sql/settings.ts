@@ -9,8 +9,6 @@ export interface DdlLimits {
   readonly statementTimeoutMs: number
 }
 
-export const defaultLimits: DdlLimits = { lockTimeoutMs: 200, statementTimeoutMs: 10_000 }
-
 /**
  * Keeps the lock timeout below the server's deadlock timeout: a statement that waits longer makes the deadlock
  * detector choose, and what it chooses may be the application. A longer wait also cancels an autovacuum.

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { defineConfig } from '../../../src/config.ts'
 import { type PartsmithDocument, parseDocument } from '../../../src/policy/document.ts'
 import { formatPath } from '../../../src/policy/problem.ts'
-import { defaultLimits } from '../../../src/sql/settings.ts'
+import { defaultBudget } from '../../../src/sql/lock-budget.ts'
 
 const events = { tableName: 'events', partitionColumn: 'created_at', granularity: 'month' } as const
 
@@ -30,8 +30,9 @@ describe('a document of one table', () => {
         markerPrefix: 'pg-partsmith',
         lockPrefix: 'pg-partsmith',
         ddlTimezone: 'UTC',
-        lockTimeoutMs: 200,
+        lockTimeoutMs: 100,
         statementTimeoutMs: 10_000,
+        giveUpAfterMs: 15_000,
         dropAllowUnmanaged: false,
       },
       hooks: { timeoutSeconds: 300, commands: {} },
@@ -41,8 +42,8 @@ describe('a document of one table', () => {
   })
 
   it('has the limits that the statements are made with', () => {
-    const { lockTimeoutMs, statementTimeoutMs } = document.runtime
-    expect({ lockTimeoutMs, statementTimeoutMs }).toEqual(defaultLimits)
+    const { lockTimeoutMs, statementTimeoutMs, giveUpAfterMs } = document.runtime
+    expect(defaultBudget).toMatchObject({ lockTimeoutMs, statementTimeoutMs, giveUpAfterMs })
   })
 
   it('is frozen', () => {

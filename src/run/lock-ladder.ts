@@ -1,0 +1,141 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+
+import type { LockHolder } from '../plan/blocker.ts'
+import { inTheWay, isAutovacuum } from '../plan/blocker.ts'
+import type { LockUse } from '../plan/operation.ts'
+import type { LockBudget } from '../sql/lock-budget.ts'
+import { pauseAfter } from '../sql/lock-budget.ts'
+import type { DatabaseClient } from './client.ts'
+import { readLockHolders } from './lock-holders.ts'
+import { GaveWay, watchOver } from './lock-watch.ts'
+import type { Patience } from './patience.ts'
+import { throwIfAborted } from './run-aborted.ts'
+import { hasSqlState } from './sql-state.ts'
+
+/** What a step is tried with. */
+export interface Ladder {
+  readonly client: DatabaseClient
+  readonly signal: AbortSignal | undefined
+  /** With the lock timeout as the server gets it. */
+  readonly budget: LockBudget
+  readonly patience: Patience
+  /** What the operation locks, to find out who is in the way. */
+  readonly locks: readonly LockUse[]
+}
+
+/** One of the attempts at a step. */
+export interface Attempt {
+  /** Aborts when the run is stopped, and when others have waited behind the watched session for too long. */
+  readonly signal: AbortSignal
+  /** An autovacuum was in the way, and may be asked to give way. */
+  readonly hurry: boolean
+  /** Watches a session until the function that it returns is called. */
+  watch(pid: number): () => Promise<void>
+  /** Says that the step must not be tried again if it fails from here on. */
+  noMore(): void
+}
+
+/** A lock was not free in all the time that there was. */
+export class LockNotFree extends Error {
+  readonly attempts: number
+  readonly holders: readonly LockHolder[]
+  /** An autovacuum was in the way, and the role may not move it aside. */
+  readonly mayNotHurry: boolean
+
+  constructor(
+    reason: string,
+    about: {
+      readonly attempts: number
+      readonly holders: readonly LockHolder[]
+      readonly mayNotHurry: boolean
+      readonly cause: unknown
+    },
+  ) {
+    super(reason, { cause: about.cause })
+    this.attempts = about.attempts
+    this.holders = about.holders
+    this.mayNotHurry = about.mayNotHurry
+  }
+}
+
+/** Tries a step again, with longer and longer pauses, for as long as it fails only because others are at work. */
+export async function tryUntilFree<T>(ladder: Ladder, step: (attempt: Attempt) => Promise<T>): Promise<T> {
+  const { client, signal, budget, patience, locks } = ladder
+  let hurry = false
+  for (let attempts = 1; ; attempts++) {
+    const started = performance.now()
+    const gaveWay = new AbortController()
+    let isFinal = false
+    try {
+      return await step({
+        signal: signal ? AbortSignal.any([signal, gaveWay.signal]) : gaveWay.signal,
+        hurry,
+        watch: (pid) =>
+          watchOver(client, {
+            pid,
+            mostMs: budget.lockTimeoutMs,
+            giveWay: (why) => {
+              gaveWay.abort(why)
+            },
+          }),
+        noMore: () => {
+          isFinal = true
+        },
+      })
+    } catch (error) {
+      const tookMs = performance.now() - started
+      const reason = whyAgain(error, { budget, tookMs, gaveWay: gaveWay.signal })
+      if (reason === undefined || isFinal || signal?.aborted === true) throw error
+      const seen = await holdersOf(ladder)
+      const holders = inTheWay(locks, seen.holders)
+      const autovacuum = holders.some(isAutovacuum)
+      const pauseMs = pauseAfter(attempts, budget.retry, Math.random())
+      patience.spend(tookMs + pauseMs)
+      if (patience.isOver) {
+        throw new LockNotFree(reason, {
+          attempts,
+          holders,
+          mayNotHurry: autovacuum && !seen.mayHurry,
+          cause: error,
+        })
+      }
+      hurry = autovacuum && seen.mayHurry
+      await sleep(pauseMs, undefined, signal ? { signal } : {}).catch(() => undefined)
+      throwIfAborted(signal, 'The run was stopped while it waited to try again for a lock.')
+    }
+  }
+}
+
+/** Why it is worth trying again, or nothing: the step failed for a reason that stays. */
+function whyAgain(
+  error: unknown,
+  { budget, tookMs, gaveWay }: { budget: LockBudget; tookMs: number; gaveWay: AbortSignal },
+): string | undefined {
+  const { lockTimeoutMs, statementTimeoutMs } = budget
+  if (gaveWay.aborted && gaveWay.reason instanceof GaveWay) return `${gaveWay.reason.message}, so it gave way`
+  if (hasSqlState(error, 'lockNotAvailable'))
+    return `a lock was not free within ${lockTimeoutMs} ms, so it gave way`
+  if (hasSqlState(error, 'deadlockDetected')) return 'the server ended it to resolve a deadlock'
+  // A cancellation that comes sooner is not the timeout: somebody wants it to stop.
+  if (hasSqlState(error, 'queryCanceled') && tookMs >= statementTimeoutMs) {
+    return `a statement did not end within ${statementTimeoutMs} ms`
+  }
+  return undefined
+}
+
+async function holdersOf({
+  client,
+  signal,
+  locks,
+}: Ladder): Promise<{ readonly holders: readonly LockHolder[]; readonly mayHurry: boolean }> {
+  try {
+    return await readLockHolders(
+      client,
+      locks.map(({ relation }) => relation),
+      { signal },
+    )
+  } catch {
+    // Who it was is good to know; that the lock was not free is what counts.
+    return { holders: [], mayHurry: false }
+  }
+}

@@ -1,0 +1,47 @@
+import type { TableName } from '../model/table-name.ts'
+import type { Sql } from './sql.ts'
+import { join, literal, sql } from './sql.ts'
+
+/*
+ * Questions about who waits for whom. They are asked in a transaction of their own, whose settings `pinSettings` has
+ * fixed, and lock nothing of a user's.
+ */
+
+/**
+ * Who holds locks on the tables: sessions and prepared transactions.
+ *
+ * Without `pg_read_all_stats` the server keeps back what sessions of other roles run, and since when.
+ */
+export function lockHolders(tables: readonly TableName[]): Sql {
+  const names = join(
+    tables.map(({ schema, name }) => sql`(${literal(schema)}, ${literal(name)})`),
+    sql`, `,
+  )
+  return sql`
+SELECT n.nspname::text AS schema, c.relname::text AS name, l.mode, l.pid::text AS pid, x.gid AS prepared,
+       coalesce(a.backend_type, CASE WHEN l.pid IS NULL THEN 'prepared transaction' END) AS backend_type,
+       a.application_name AS application, a.state, left(a.query, 100) AS query,
+       floor(extract(epoch FROM clock_timestamp() - coalesce(a.xact_start, x.prepared)) * 1000)::bigint::text AS age_ms,
+       has_parameter_privilege('deadlock_timeout', 'SET')::text AS may_hurry
+FROM pg_locks l
+JOIN pg_class c ON c.oid = l.relation
+JOIN pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN pg_stat_activity a ON a.pid = l.pid
+LEFT JOIN pg_prepared_xacts x ON l.pid IS NULL AND l.virtualtransaction = '-1/' || x.transaction::text
+WHERE l.locktype = 'relation' AND l.granted AND l.pid IS DISTINCT FROM pg_backend_pid()
+  AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+  AND (n.nspname, c.relname) IN (${names})
+ORDER BY coalesce(a.xact_start, x.prepared), l.pid`
+}
+
+/** How many wait behind a session, and for how long the one who has waited longest. */
+export function waitingBehind(pid: number): Sql {
+  return sql`
+SELECT count(*)::text AS waiting,
+       floor(coalesce(extract(epoch FROM max(clock_timestamp() - l.waitstart)), 0) * 1000)::bigint::text AS longest_ms
+FROM pg_locks l
+WHERE NOT l.granted AND ${literal(String(pid))}::int = ANY (pg_blocking_pids(l.pid))`
+}
+
+/** Has the server look for a deadlock soon: it is that look which asks an autovacuum to give way to a waiter. */
+export const hurryAutovacuum: Sql = sql`SELECT pg_catalog.set_config('deadlock_timeout', '20ms', true)`
