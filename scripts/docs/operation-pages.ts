@@ -33,6 +33,7 @@ const hazards: Readonly<Record<Hazard, string>> = {
   'hides-data': 'rows are no longer found through the parent',
   'rewrites-rows': 'rows are moved out of DEFAULT',
   'not-transactional': 'it cannot be rolled back; cut short, it is finished by the next run',
+  'rejects-inserts': 'inserts into the new range fail until the partition is attached',
 }
 
 const modes: Readonly<Record<LockMode, string>> = {

@@ -25,7 +25,13 @@ export interface BuildContext {
 
 export function createOperation(
   { config, tree }: BuildContext,
-  about: { partition: TableName; range: RangeText; reason: Reason; rowsInDefault: number },
+  about: {
+    partition: TableName
+    range: RangeText
+    reason: Reason
+    rowsInDefault: number
+    excludesFromDefault?: true
+  },
 ): CreateOperation {
   const { parent } = tree
   return {
@@ -35,7 +41,9 @@ export function createOperation(
     ...about,
     key: config.partitionColumn,
     maxRowsFromDefault: config.maxRowsFromDefault,
-    hazards: attachHazards(tree, about.rowsInDefault),
+    hazards: about.excludesFromDefault
+      ? ['access-exclusive-lock', 'rejects-inserts']
+      : attachHazards(tree, about.rowsInDefault),
     locks: attachLocks(tree, about.partition),
     guard: parentGuard(tree),
   }
@@ -98,7 +106,8 @@ export function detachOperation(
   ]
   // Decided here, so that the printed lock is the real one. With a DEFAULT PostgreSQL refuses CONCURRENTLY (55000). With
   // foreign keys it locks the tables at their other ends, waits for that without a limit, and their writers wait with it.
-  const auto = fallback === undefined && foreign.length === 0
+  // Through a pooler the timeouts that could leave it half-done cannot be turned off for it.
+  const auto = fallback === undefined && foreign.length === 0 && tree.server.pooled !== true
   const concurrent = config.lifecycle.detach === 'concurrent' || (config.lifecycle.detach === 'auto' && auto)
   return {
     kind: 'detach',

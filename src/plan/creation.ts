@@ -2,6 +2,7 @@ import { describeBound } from '../model/bound.ts'
 import type { TableName } from '../model/table-name.ts'
 import { formatTableName } from '../model/table-name.ts'
 import { attachOperation, createOperation } from './build-operation.ts'
+import { wayBesideDefault } from './beside-default.ts'
 import { whyRowsCannotMove } from './default-rows.ts'
 import type { Evidence } from './evidence.ts'
 import type { Finding } from './finding.ts'
@@ -76,10 +77,13 @@ export function decideCreation(
     const rowsInDefault = evidence.rowsInDefault.get(slot.range.from) ?? 0
     const about = { range: slot.range, rowsInDefault }
     const obstacle = whyRowsCannotMove(input, about)
+    const way = wayBesideDefault(input, survey, { slot, isNew: true, evidence })
     if (obstacle) findings.push(obstacle)
+    else if (way.kind === 'no') findings.push(way.finding)
     else {
       const operation = createOperation(input, {
         ...about,
+        ...(way.kind === 'exclude' && { excludesFromDefault: true }),
         partition: name,
         reason: createReason(input, reason),
       })
@@ -89,7 +93,9 @@ export function decideCreation(
   for (const { table, span } of attaching(decisions)) {
     const about = { range: span.range, rowsInDefault: evidence.rowsInDefault.get(span.range.from) ?? 0 }
     const obstacle = whyRowsCannotMove(input, about)
+    const way = wayBesideDefault(input, survey, { slot: span, isNew: false, evidence })
     if (obstacle) findings.push(obstacle)
+    else if (way.kind === 'no') findings.push(way.finding)
     else {
       const operation = attachOperation(input, { ...about, table, reason: attachReason })
       placed.push({ from: span.from, to: span.to, operation })

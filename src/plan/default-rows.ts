@@ -23,6 +23,7 @@ export function defaultRowsNeeded(
       key: config.partitionColumn,
       ranges,
       before: current.range.from,
+      ahead: current.range.to,
       sample: astraySample,
     },
   }

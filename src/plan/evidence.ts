@@ -18,6 +18,8 @@ export interface EvidenceRequest {
     readonly ranges: readonly RangeText[]
     /** Its rows before this, and those without a key: are there any? No run ever reaches them. */
     readonly before: string
+    /** From here on: is there any row? Nobody writes ahead of the clock where there is none. */
+    readonly ahead: string
     /** How many rows are looked at for `before`: this much is asked on every run, so it must stay cheap. */
     readonly sample: number
   }
@@ -32,6 +34,15 @@ export interface Evidence {
   readonly rowsInDefault: ReadonlyMap<string, number>
   /** Rows of DEFAULT before the current period or without a key, among the sample. */
   readonly rowsAstray?: number
+  /** Whether DEFAULT holds a row from after the current period. */
+  readonly rowsAhead?: boolean
+  /** What a scan of DEFAULT under lock has to read. */
+  readonly defaultScan?: {
+    /** Of its heap, or of those of its leaves. */
+    readonly bytes: number
+    /** Whether rows of a range are found by an index. */
+    readonly keyIndexed: boolean
+  }
   /** OIDs of the tables asked about that hold no row. */
   readonly empty: ReadonlySet<string>
 }

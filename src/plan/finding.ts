@@ -32,6 +32,7 @@ export type FindingCode =
   | 'name-taken'
   | 'rows-in-default'
   | 'rows-in-default-referenced'
+  | 'default-too-large'
   | 'rows-astray-in-default'
   | 'default-not-movable'
   | 'marker-not-trusted'
@@ -81,6 +82,10 @@ export const findingCatalog: Readonly<Record<FindingCode, readonly [FindingSever
     'warning',
     'DEFAULT holds rows of a period, and other tables refer to this table, so they cannot be moved.',
   ],
+  'default-too-large': [
+    'warning',
+    'Attaching beside DEFAULT reads all of it under a lock, for longer than readers and writers may wait.',
+  ],
   'rows-astray-in-default': [
     'warning',
     'DEFAULT holds rows from before the current period or without a key, which no run ever moves or expires.',
@@ -107,7 +112,7 @@ export const findingCatalog: Readonly<Record<FindingCode, readonly [FindingSever
   ],
   'concurrent-detach-impossible': [
     'warning',
-    "Partitions expired, detachMode is 'concurrent', and beside a DEFAULT PostgreSQL cannot do that.",
+    "Partitions expired, detachMode is 'concurrent', and beside a DEFAULT or through a pooler that cannot be done.",
   ],
   'partition-kind-unsupported': [
     'warning',

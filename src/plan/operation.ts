@@ -24,6 +24,7 @@ export type Hazard =
   | 'hides-data'
   | 'rewrites-rows'
   | 'not-transactional'
+  | 'rejects-inserts'
 
 export type ReasonCode =
   | 'create-ahead'
@@ -76,6 +77,8 @@ export interface CreateOperation extends OperationBase {
   /** Rows of the range found in DEFAULT while planning; they are counted again, under lock, and moved. */
   readonly rowsInDefault: number
   readonly maxRowsFromDefault: number
+  /** Proves by a CHECK, validated beforehand, that DEFAULT holds nothing of the range: too large to be read under lock. */
+  readonly excludesFromDefault?: true
   /** The same parent, and the same DEFAULT or none. */
   readonly guard: ParentGuard
 }

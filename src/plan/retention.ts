@@ -1,5 +1,5 @@
 import type { BoundEdge } from '../model/bound.ts'
-import type { Partition } from '../model/partition-tree.ts'
+import type { Partition, ServerFacts } from '../model/partition-tree.ts'
 import { defaultPartition } from '../model/partition-tree.ts'
 import { formatTableName } from '../model/table-name.ts'
 import type { BuildContext } from './build-operation.ts'
@@ -54,8 +54,9 @@ export function decideRetention(input: PlanInput, survey: Survey): RetentionDeci
   expired.sort((a, b) => (a.from < b.from ? -1 : 1))
   const { retention, drop, detach } = config.lifecycle
   const fallback = defaultPartition(tree)
-  if (detach === 'concurrent' && fallback && expired.length > 0) {
-    findings.push(notConcurrently(expired, formatTableName(fallback.name)))
+  const hindrance = whyNotConcurrently(fallback && formatTableName(fallback.name), tree.server)
+  if (detach === 'concurrent' && hindrance && expired.length > 0) {
+    findings.push(notConcurrently(expired, hindrance))
     return { unmark, detach: [], drop: [], findings }
   }
   const kept = retention.kind === 'newest' ? retention.count : 0
@@ -89,14 +90,34 @@ export function decideRetention(input: PlanInput, survey: Survey): RetentionDeci
   }
 }
 
+interface Hindrance {
+  readonly because: string
+  readonly instead: string
+}
+
+function whyNotConcurrently(fallback: string | undefined, { pooled }: ServerFacts): Hindrance | undefined {
+  if (fallback !== undefined) {
+    return {
+      because: `PostgreSQL detaches nothing concurrently beside the DEFAULT partition ${fallback}`,
+      instead: 'remove the DEFAULT partition',
+    }
+  }
+  if (pooled !== true) return undefined
+  return {
+    because:
+      'through a pooler the timeouts that would leave a concurrent detach half-done cannot be turned off for it',
+    instead: 'connect to the server itself',
+  }
+}
+
 /** `concurrent` is a promise that readers and writers go on; it is not broken quietly. */
-function notConcurrently(expired: readonly Expired[], fallback: string): Finding {
+function notConcurrently(expired: readonly Expired[], { because, instead }: Hindrance): Finding {
   const [first] = expired
   const names = listed(expired.map(({ partition }) => formatTableName(partition.name)))
   return finding('concurrent-detach-impossible', {
     ...(expired.length === 1 && first && { relation: first.partition.name }),
-    message: `${names} expired and cannot be detached: detachMode is 'concurrent', and PostgreSQL detaches nothing concurrently beside the DEFAULT partition ${fallback}.`,
-    next: "Set detachMode to 'auto' to have it done under a short ACCESS EXCLUSIVE lock, or remove the DEFAULT partition.",
+    message: `${names} expired and cannot be detached: detachMode is 'concurrent', and ${because}.`,
+    next: `Set detachMode to 'auto' to have it done under a short ACCESS EXCLUSIVE lock, or ${instead}.`,
   })
 }
 

@@ -20,6 +20,8 @@ export interface PlanInput {
   readonly now?: Instant
   /** @default 'UTC' */
   readonly ddlTimezone?: string | null
+  /** How long readers and writers may be made to wait; left out, no scan under a lock is too long. */
+  readonly lockTimeoutMs?: number
   /** Further positions whose periods are wanted, besides those that create-ahead asks for. */
   readonly explicit?: readonly bigint[]
 }

@@ -105,7 +105,7 @@ async function readNames(session: Session, names: readonly TableName[]): Promise
 async function countRows(
   session: Session,
   { defaultRows }: EvidenceRequest,
-): Promise<Pick<Evidence, 'rowsInDefault' | 'rowsAstray'>> {
+): Promise<Pick<Evidence, 'rowsInDefault' | 'rowsAstray' | 'rowsAhead' | 'defaultScan'>> {
   if (!defaultRows) return { rowsInDefault: new Map() }
   const [row] = (await session.query(toText(countInDefault(defaultRows)))).rows
   const text = row?.['rows']
@@ -114,6 +114,8 @@ async function countRows(
   return {
     rowsInDefault: new Map(defaultRows.ranges.map(({ from }, index) => [from, found[index] ?? 0])),
     rowsAstray: Number(row?.['astray']),
+    rowsAhead: row?.['ahead'] === 'true',
+    defaultScan: { bytes: Number(row?.['bytes']), keyIndexed: row?.['key_indexed'] === 'true' },
   }
 }
 

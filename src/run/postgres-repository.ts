@@ -64,21 +64,19 @@ export class PostgresPartitionRepository implements PartitionRepository {
   readonly markerPrefix: string
   readonly ddlTimezone: string | null
   readonly client: DatabaseClient
-  readonly giveUpAfterMs: number
-  readonly #budget: LockBudget
+  readonly budget: LockBudget
   readonly #dropAllowUnmanaged: boolean
 
   constructor(client: ClientSource, options: PostgresPartitionRepositoryOptions = {}) {
     this.client = toClient(client)
     this.markerPrefix = options.markerPrefix ?? defaultMarkerPrefix
     this.ddlTimezone = options.ddlTimezone === undefined ? 'UTC' : options.ddlTimezone
-    this.#budget = {
+    this.budget = {
       ...defaultBudget,
       ...(options.lockTimeoutMs !== undefined && { lockTimeoutMs: options.lockTimeoutMs }),
       ...(options.statementTimeoutMs !== undefined && { statementTimeoutMs: options.statementTimeoutMs }),
       ...(options.giveUpAfterMs !== undefined && { giveUpAfterMs: options.giveUpAfterMs }),
     }
-    this.giveUpAfterMs = this.#budget.giveUpAfterMs
     this.#dropAllowUnmanaged = options.dropAllowUnmanaged ?? false
     const problems = [
       validateMarkerPrefix(this.markerPrefix),
@@ -245,7 +243,7 @@ export class PostgresPartitionRepository implements PartitionRepository {
       client: this.client,
       signal: run.signal,
       budget: this.#budgetFor(run),
-      patience: run.patience ?? new Patience(this.giveUpAfterMs),
+      patience: run.patience ?? new Patience(this.budget.giveUpAfterMs),
       locks,
     })
   }
@@ -254,7 +252,7 @@ export class PostgresPartitionRepository implements PartitionRepository {
     return {
       deadlockTimeoutMs: server.deadlockTimeoutMs,
       database: server.database,
-      limits: this.#budget,
+      limits: this.budget,
       ddlTimezone: this.ddlTimezone,
       markerPrefix: this.markerPrefix,
       dropAllowUnmanaged: this.#dropAllowUnmanaged,
@@ -268,7 +266,7 @@ export class PostgresPartitionRepository implements PartitionRepository {
 
   /** As the server gets them. */
   #budgetFor({ server }: RunContext): LockBudget {
-    return { ...this.#budget, lockTimeoutMs: lockTimeoutFor(this.#budget, server.deadlockTimeoutMs) }
+    return { ...this.budget, lockTimeoutMs: lockTimeoutFor(this.budget, server.deadlockTimeoutMs) }
   }
 
   #zoneProblem(): string | undefined {
@@ -283,7 +281,7 @@ export class PostgresPartitionRepository implements PartitionRepository {
   }
 
   #limitProblems(): readonly (string | undefined)[] {
-    const { lockTimeoutMs, statementTimeoutMs, giveUpAfterMs } = this.#budget
+    const { lockTimeoutMs, statementTimeoutMs, giveUpAfterMs } = this.budget
     const limits = Object.entries({ lockTimeoutMs, statementTimeoutMs }).map(([name, value]) =>
       Number.isInteger(value) && value > 0
         ? undefined

@@ -10,6 +10,7 @@ import type {
   UnmarkOperation,
 } from '../plan/operation.ts'
 import type { Adoption } from '../sql/adopt.ts'
+import type { LockBudget } from '../sql/lock-budget.ts'
 import type { Logger } from './logger.ts'
 import type { Patience } from './patience.ts'
 
@@ -44,8 +45,8 @@ export interface PartitionRepository {
   readonly markerPrefix: string
   /** The zone of the DDL transactions; null leaves the server's. */
   readonly ddlTimezone: string | null
-  /** How long a run tries again, in all, for locks of one table; left out where the repository does not. */
-  readonly giveUpAfterMs?: number
+  /** What a run may cost others; left out, nothing is priced and nothing is tried again. */
+  readonly budget?: LockBudget
   createPartition(operation: CreateOperation, run: RunContext): Promise<OperationResult>
   attachPartition(operation: AttachOperation, run: RunContext): Promise<OperationResult>
   finalizeDetach(operation: FinalizeOperation, run: RunContext): Promise<OperationResult>

@@ -273,7 +273,7 @@ export class PartitionLifecycleService {
     const lease = await this.#parts.locks.acquireLock(trusted.table, stop ? { signal: stop } : {})
     const signal = stop ? AbortSignal.any([stop, lease.signal]) : lease.signal
     try {
-      const patience = new Patience(this.#parts.repo.giveUpAfterMs ?? 0)
+      const patience = new Patience(this.#parts.repo.budget?.giveUpAfterMs ?? 0)
       await body({ trusted, record, lease, signal, patience })
     } catch (error) {
       record.ended(signal.aborted ? abortedBy(signal, error) : error)

@@ -10,6 +10,8 @@ import { evidenceNeeded, planTable } from '../plan/planner.ts'
 import type { PlanInput } from '../plan/survey.ts'
 import { surveyTree } from '../plan/survey.ts'
 import type { TablePartitionConfig } from '../policy/config.ts'
+import type { PartitionTree } from '../model/partition-tree.ts'
+import { lockTimeoutFor } from '../sql/settings.ts'
 import { zoneDisagreement } from '../policy/ddl-zone.ts'
 import type { PartitionMetadataProvider } from './metadata-provider.ts'
 import type { PartitionRepository } from './repository.ts'
@@ -46,7 +48,14 @@ export class TablePlanner {
     const { metadata, repo } = this.#parts
     const read = options.signal ? { signal: options.signal } : {}
     const tree = await metadata.readTree(config.table, read)
-    const base: PlanInput = { config, calculator, tree, ddlTimezone: repo.ddlTimezone, ...nowOf(options) }
+    const base: PlanInput = {
+      config,
+      calculator,
+      tree,
+      ddlTimezone: repo.ddlTimezone,
+      ...limitOf(repo, tree),
+      ...nowOf(options),
+    }
     const input = at ? { ...base, explicit: explicitPositions(base, at) } : base
     const evidence = await metadata.collectEvidence(evidenceNeeded(input), read)
     return { input, plan: planTable(input, evidence) }
@@ -67,6 +76,11 @@ export class TablePlanner {
       throw new InvalidPartitionConfigError(`${formatTableName(config.table)}: ${problem}`)
     return calculator
   }
+}
+
+/** What the budget of the repository leaves for a wait on this server. */
+function limitOf({ budget }: PartitionRepository, { server }: PartitionTree): { lockTimeoutMs?: number } {
+  return budget ? { lockTimeoutMs: lockTimeoutFor(budget, server.deadlockTimeoutMs) } : {}
 }
 
 export function nowOf({ now }: PlanOptions): { now?: Instant } {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { TableName } from '../model/table-name.ts'
-import { turnBackOn, turnOff } from './settings.ts'
+import { beginText } from './begin.ts'
 import type { Sql } from './sql.ts'
 import { literal, sql } from './sql.ts'
 
@@ -10,46 +10,56 @@ export function advisoryLockKey(prefix: string, { schema, name }: TableName): bi
   return createHash('sha256').update(`${prefix}\0${schema}\0${name}`).digest().readBigInt64BE(0)
 }
 
-/** Takes the lock for the session, or answers `false` at once when another session has it. */
-export function tryAdvisoryLock(key: bigint): Sql {
-  return sql`SELECT pg_catalog.pg_try_advisory_lock(${number(key)})::pg_catalog.text AS locked`
-}
+/**
+ * Begins the transaction that holds the lock. It only reads and writes nothing, so it has no transaction ID; and at
+ * READ COMMITTED no snapshot outlives a statement. However long it lasts, VACUUM does not have to wait for it.
+ */
+export const beginLockTransaction: string = beginText({ readOnly: true })
 
-export function advisoryUnlock(key: bigint): Sql {
-  return sql`SELECT pg_catalog.pg_advisory_unlock(${number(key)})::pg_catalog.text AS unlocked`
+/**
+ * Takes the lock until the end of the transaction, or answers `false` at once when another session has it.
+ *
+ * What would end a session that waits in a transaction is turned off, for this transaction alone; a timeout that this
+ * server does not know is left out. The transaction must not lock any table, so nothing here reads one.
+ */
+export function tryAdvisoryLock(key: bigint): Sql {
+  return sql`
+SELECT pg_catalog.pg_try_advisory_xact_lock(${number(key)})::pg_catalog.text AS locked,
+       (SELECT pg_catalog.count(pg_catalog.set_config(t.name, '0', true))
+        FROM (VALUES ('idle_in_transaction_session_timeout'), ('transaction_timeout')) AS t (name)
+        WHERE pg_catalog.current_setting(t.name, true) IS NOT NULL)::pg_catalog.text AS timeouts`
 }
 
 /** Who holds the lock, in this database; what a role may not see of another's session is null. */
 export function advisoryLockHolder(key: bigint): Sql {
   return sql`
-SELECT l.pid::pg_catalog.text AS pid, a.application_name AS application_name, a.backend_start::pg_catalog.text AS backend_start
+SELECT l.pid::pg_catalog.text AS pid, a.application_name AS application_name, a.xact_start::pg_catalog.text AS since
 FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid OPERATOR(pg_catalog.=) l.pid
-WHERE ${isLockOf(key)}`
+WHERE ${isKey(key)}
+  AND l.database OPERATOR(pg_catalog.=) (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database())`
 }
 
-/** Whether the session that asks holds the lock, and which session that is. */
+/**
+ * Whether the session that asks holds the lock, and which session that is.
+ *
+ * It asks the function behind `pg_locks`: a query of the view would keep the view locked until the lock is released.
+ */
 export function isAdvisoryLockHeldHere(key: bigint): Sql {
   return sql`
 SELECT pg_catalog.pg_backend_pid()::pg_catalog.text AS pid,
-       EXISTS (SELECT FROM pg_catalog.pg_locks l
-               WHERE l.pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid() AND ${isLockOf(key)})::pg_catalog.text AS held`
+       EXISTS (SELECT FROM pg_catalog.pg_lock_status() l
+               WHERE l.pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid() AND ${isKey(key)})::pg_catalog.text AS held`
 }
-
-/** `idle_session_timeout` would end the session that holds the lock. Answers with a row when there was one to turn off. */
-export const keepIdleSession: Sql = turnOff(['idle_session_timeout'])
-
-export const idleSessionTimeoutBack: Sql = turnBackOn(['idle_session_timeout'])
 
 /**
  * A key of 64 bits is shown as two halves, with `objsubid` 1. Even the operators name their schema: the session's
  * `search_path` may have another schema first.
  */
-function isLockOf(key: bigint): Sql {
+function isKey(key: bigint): Sql {
   const bits = BigInt.asUintN(64, key)
   return sql`l.locktype OPERATOR(pg_catalog.=) 'advisory' AND l.objsubid OPERATOR(pg_catalog.=) 1 AND l.granted
       AND l.classid OPERATOR(pg_catalog.=) ${literal(String(bits >> 32n))}::pg_catalog.oid
-      AND l.objid OPERATOR(pg_catalog.=) ${literal(String(bits & 0xffff_ffffn))}::pg_catalog.oid
-      AND l.database OPERATOR(pg_catalog.=) (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database())`
+      AND l.objid OPERATOR(pg_catalog.=) ${literal(String(bits & 0xffff_ffffn))}::pg_catalog.oid`
 }
 
 function number(key: bigint): Sql {

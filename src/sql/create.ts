@@ -8,6 +8,7 @@ import type { DdlContext } from './ddl-context.ts'
 import { transaction } from './ddl-context.ts'
 import type { Seen } from './look-again.ts'
 import { checkDetached, checkParent, lookAgain, markerIn, readSeen, refuse } from './look-again.ts'
+import { dropExclusion, excludedGuard, excludeSteps } from './exclude-from-default.ts'
 import { moveFromDefault } from './move-from-default.ts'
 import { ident, literal, qualified, sql } from './sql.ts'
 import type { Action, Guard, Refusal, Step, TransactionStep } from './statement.ts'
@@ -21,7 +22,12 @@ import type { Action, Guard, Refusal, Step, TransactionStep } from './statement.
  * would succeed on any table of that name. Between the two transactions the table carries a `building` marker.
  */
 export function createSteps(operation: CreateOperation, context: DdlContext): readonly Step[] {
-  return [buildStep(operation, context), attachStep(operation, context)]
+  const fallback = operation.guard.default
+  return [
+    buildStep(operation, context),
+    ...(operation.excludesFromDefault && fallback ? excludeSteps({ ...operation, fallback }, context) : []),
+    attachStep(operation, context),
+  ]
 }
 
 function buildStep(operation: CreateOperation, context: DdlContext): TransactionStep {
@@ -71,6 +77,7 @@ export function attachStep(
 ): TransactionStep {
   const { parent, partition, guard, range } = operation
   const fallback = guard.default
+  const excludes = operation.kind === 'create' && operation.excludesFromDefault === true
   const ask = lookAgain(parent, partition)
   const attachGuard: Guard = {
     kind: 'guard',
@@ -92,11 +99,14 @@ export function attachStep(
       : [execute(sql`LOCK TABLE ONLY ${qualified(parent)} IN SHARE UPDATE EXCLUSIVE MODE`)]),
     execute(sql`LOCK TABLE ONLY ${qualified(partition)} IN ACCESS EXCLUSIVE MODE`),
     attachGuard,
-    ...(fallback ? [moveFromDefault({ ...operation, fallback })] : []),
+    ...(fallback
+      ? [excludes ? excludedGuard({ ...operation, fallback }) : moveFromDefault({ ...operation, fallback })]
+      : []),
     ...zoneOf(context),
     execute(
       sql`ALTER TABLE ${qualified(parent)} ATTACH PARTITION ${qualified(partition)} FOR VALUES FROM (${literal(range.from)}) TO (${literal(range.to)})`,
     ),
+    ...(fallback && excludes ? [dropExclusion(fallback)] : []),
     {
       kind: 'found',
       ask,

@@ -116,13 +116,20 @@ SELECT (SELECT count(*) FROM moved)::text AS deleted, (SELECT count(*) FROM plac
 
 /** Counts the rows of DEFAULT per range, all in one scan, and looks at a sample of them for rows that are astray. */
 export function countInDefault(request: NonNullable<EvidenceRequest['defaultRows']>): Sql {
-  const { table, key, ranges, before, sample } = request
+  const { table, key, ranges, before, ahead, sample } = request
   const counts = ranges.map((range) => sql`count(*) FILTER (WHERE ${inRange(key, range)})`)
   const anyRange = ranges.map((range) => sql`(${inRange(key, range)})`)
   return sql`
 SELECT ${ranges.length === 0 ? sql`NULL` : sql`(SELECT array_to_json(ARRAY[${join(counts, sql`, `)}])::text FROM ${qualified(table)} WHERE ${join(anyRange, sql` OR `)})`} AS rows,
        (SELECT count(*) FILTER (WHERE seen.key < ${literal(before)} OR seen.key IS NULL)
-        FROM (SELECT ${ident(key)} AS key FROM ${qualified(table)} LIMIT ${wholeNumber(sample)}) AS seen)::text AS astray`
+        FROM (SELECT ${ident(key)} AS key FROM ${qualified(table)} LIMIT ${wholeNumber(sample)}) AS seen)::text AS astray,
+       EXISTS (SELECT FROM ${qualified(table)} WHERE ${ident(key)} >= ${literal(ahead)})::text AS ahead,
+       (WITH RECURSIVE fallback AS (
+          SELECT ${oidOf(table)} AS oid
+          UNION ALL SELECT i.inhrelid FROM fallback f JOIN pg_inherits i ON i.inhparent = f.oid)
+        SELECT coalesce(sum(pg_relation_size(oid)), 0) FROM fallback)::text AS bytes,
+       EXISTS (SELECT FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+               WHERE i.indrelid = ${oidOf(table)} AND a.attname = ${literal(key)} AND i.indisvalid AND i.indpred IS NULL)::text AS key_indexed`
 }
 
 function inRange(key: string, { from, to }: RangeText): Sql {

@@ -116,6 +116,8 @@ function describeHazard(hazard: Hazard, operation: Operation, size: number): str
     }
     case 'not-transactional':
       return 'cannot be rolled back; cut short, it is finished by the next run'
+    case 'rejects-inserts':
+      return 'inserts into the new range fail while the DEFAULT partition is read without a lock; none are expected yet'
   }
 }
 

@@ -66,6 +66,8 @@ describe('a complete document', () => {
           ddlTimezone: null,
           lockTimeoutMs: 500,
           statementTimeoutMs: 60_000,
+      giveUpAfterMs: 0,
+          giveUpAfterMs: 0,
           dropAllowUnmanaged: true,
         },
         hooks: { timeoutSeconds: 0.5, beforeDrop: ['archive', '--table', ''], afterDrop: undefined },

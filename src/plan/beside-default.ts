@@ -1,0 +1,43 @@
+import { defaultPartition } from '../model/partition-tree.ts'
+import { formatTableName } from '../model/table-name.ts'
+import type { Evidence } from './evidence.ts'
+import type { Finding } from './finding.ts'
+import { finding } from './finding.ts'
+import type { PlanInput, Survey } from './survey.ts'
+import type { Slot } from './timeline.ts'
+import { priceBesideDefault } from './scan-price.ts'
+
+/** How a partition gets its place beside DEFAULT: at once, with the range excluded from DEFAULT before, or not at all. */
+export type WayBesideDefault =
+  | { readonly kind: 'attach' }
+  | { readonly kind: 'exclude' }
+  | { readonly kind: 'no'; readonly finding: Finding }
+
+/** Chooses by what PostgreSQL has to read under lock, and by whether anybody writes into the range. */
+export function wayBesideDefault(
+  { tree, lockTimeoutMs = Infinity }: PlanInput,
+  { current }: Survey,
+  about: {
+    readonly slot: Pick<Slot, 'from' | 'range'>
+    readonly isNew: boolean
+    readonly evidence: Evidence
+  },
+): WayBesideDefault {
+  const { slot, isNew, evidence } = about
+  const { range } = slot
+  const fallback = defaultPartition(tree)
+  const price = priceBesideDefault(evidence)
+  if (!fallback || !price || price.estimatedMs <= lockTimeoutMs) return { kind: 'attach' }
+  const isAhead = slot.from >= current.to && evidence.rowsAhead === false
+  if (isNew && isAhead && fallback.kind === 'table') return { kind: 'exclude' }
+  const name = formatTableName(fallback.name)
+  return {
+    kind: 'no',
+    finding: finding('default-too-large', {
+      relation: fallback.name,
+      range,
+      message: `To attach a partition beside ${name} PostgreSQL reads all of it under a lock that stops readers and writers: about ${price.estimatedMs} ms, longer than the ${lockTimeoutMs} ms that they may wait (lockTimeoutMs). Rows may come in for ${range.from} to ${range.to} at any time, so its partition is not created, and they go on into DEFAULT.`,
+      next: 'Move rows out of DEFAULT until it is small, or raise lockTimeoutMs if readers and writers may wait longer.',
+    }),
+  }
+}

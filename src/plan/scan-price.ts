@@ -1,0 +1,22 @@
+import type { Evidence } from './evidence.ts'
+
+/** What reading a table under a lock costs those who wait for the lock. */
+export interface ScanPrice {
+  readonly bytes: number
+  /** At about a GiB in a second, which is what a server does with pages that it has in memory; from disk it is more. */
+  readonly estimatedMs: number
+}
+
+const bytesPerMs = 1_048_576
+
+/**
+ * The price of attaching a partition beside DEFAULT.
+ *
+ * ATTACH reads all of DEFAULT to see that no row belongs into the new partition, and without an index on the key the
+ * tool's own look for such rows reads it a second time. Nothing where the size is not known.
+ */
+export function priceBesideDefault({ defaultScan }: Evidence): ScanPrice | undefined {
+  if (!defaultScan) return undefined
+  const bytes = defaultScan.bytes * (defaultScan.keyIndexed ? 1 : 2)
+  return { bytes, estimatedMs: Math.ceil(bytes / bytesPerMs) }
+}
