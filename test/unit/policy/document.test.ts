@@ -66,7 +66,6 @@ describe('a complete document', () => {
           ddlTimezone: null,
           lockTimeoutMs: 500,
           statementTimeoutMs: 60_000,
-      giveUpAfterMs: 0,
           giveUpAfterMs: 0,
           dropAllowUnmanaged: true,
         },
@@ -81,6 +80,7 @@ describe('a complete document', () => {
       ddlTimezone: null,
       lockTimeoutMs: 500,
       statementTimeoutMs: 60_000,
+      giveUpAfterMs: 0,
       dropAllowUnmanaged: true,
     })
     expect(document.hooks).toEqual({
