@@ -1,124 +1,183 @@
 /**
  * What does a run cost that has nothing to do?
  *
- * Builds 100 tables of 30 partitions and one table of 5,000, all as wanted, and compares planning and maintenance with
- * the bare catalog query that any tool has to send, in one run. Prints JSON on standard output.
+ * Builds tables whose partitions are all as wanted, and compares planning and maintenance with the bare catalog query
+ * that any tool has to send, and with the peers on the very same tables, in one run. Prints JSON on standard output.
  */
 
 import { Pool } from 'pg'
 
-import { startEmbeddedServer } from '../src/cli/embedded/server.ts'
 import type { DatabaseClient } from '../src/index.ts'
-import { createPartsmith, fromPg, TablePartitionConfig } from '../src/index.ts'
+import { createPartsmith, fromPg } from '../src/index.ts'
 import { pinSettings, readPartitions } from '../src/sql/catalog.ts'
-import { median, printReport, ratio } from './report.ts'
+import { list, readOptions, wholeNumber } from './options.ts'
+import { printReport, progress, ratio } from './report.ts'
+import type { BenchServer } from './server.ts'
+import { serverMajor, startBenchServer } from './server.ts'
+import type { TableWish } from './tables.ts'
+import { countPartitions, expectSameDay, makeDailyTable, settleCatalog, today } from './tables.ts'
+import type { MaintenanceTool } from './tool.ts'
+import { describeTools, findPeers, openTool, ourConfig, toolNames } from './tools.ts'
+import type { Contestant } from './turns.ts'
+import { measureInTurns } from './turns.ts'
 
-const repetitions = 7
-const now = '2026-03-15T12:00:00Z'
+const options = readOptions({
+  shapes: ['100x30,1x5000,1000x30', 'tables x partitions of each'],
+  repetitions: ['7', 'runs of each, after one to warm up; at most three with more than 500 tables'],
+  default: ['no', 'yes: every table has an empty DEFAULT partition as well'],
+  peers: ['partman,python', 'peers to compare with'],
+  major: ['15', 'major version of the server'],
+})
 
 interface Shape {
   readonly tables: number
   readonly partitions: number
 }
 
-async function measure(shape: Shape, url: string): Promise<Record<string, unknown>> {
+const peers = await findPeers(list(options('peers')))
+const fallback = options('default') === 'yes'
+
+async function measure(shape: Shape, server: BenchServer): Promise<Record<string, unknown>> {
+  const name = `noop_${shape.tables}x${shape.partitions}`
+  const url = await server.createDatabase(name)
   const pool = new Pool({ connectionString: url, max: 5 })
+  pool.on('error', () => undefined)
+  const tools = await Promise.all(toolNames(peers).map((tool) => openTool(tool, url, peers)))
   try {
-    const configs = await build(pool, shape)
-    const counted = counting(fromPg(pool))
-    const partsmith = createPartsmith({ pool: counted.client })
-    const bare = await timed(async () => {
-      await pool.query('BEGIN READ ONLY')
-      await pool.query(pinSettings)
-      for (const { oid } of configs) await pool.query(readPartitions, [[oid]])
-      await pool.query('COMMIT')
-    })
-    const plan = await timed(async () => {
-      for (const { config } of configs) {
-        const { operations } = await partsmith.plan(config, { now })
-        if (operations.length > 0) throw new Error(`not converged: ${operations[0]?.id}`)
-      }
-    })
-    const before = counted.statements()
-    await partsmith.plan(configs[0].config, { now })
-    const planStatements = counted.statements() - before
-    const maintain = await timed(async () => {
-      for (const { config } of configs) await partsmith.maintain(config, { now })
-    })
-    const beforeMaintain = counted.statements()
-    await partsmith.maintain(configs[0].config, { now })
+    const repetitions = Math.min(wholeNumber(options('repetitions')), shape.tables > 500 ? 3 : Infinity)
+    progress(`${name}: making the tables`)
+    const day = await today(pool)
+    const wishes = await build(pool, shape)
+    const names = wishes.map(({ table }) => table)
+    const before = await countPartitions(pool, names)
+    for (const tool of tools) await tool.prepare(wishes)
+    progress(`${name}: measuring`)
+    const figures = await measureInTurns(
+      [...(await bareQueries(pool, names)), ourPlan(pool, wishes), ...tools.map(maintenance)],
+      { warmUps: 1, repetitions },
+    )
+    await expectSameDay(pool, day)
+    const after = await countPartitions(pool, names)
+    if (before !== after)
+      throw new Error(`${before} partitions became ${after}: this was no run without work.`)
+    const msOf = (wanted: string): number =>
+      figures.find(({ name }) => name === wanted)?.medianMs ?? Number.NaN
     return {
       tables: shape.tables,
       partitionsEach: shape.partitions,
-      bareCatalogQueryMs: bare,
-      planMs: plan,
-      maintainMs: maintain,
-      planOverBare: ratio(plan, bare),
-      maintainOverBare: ratio(maintain, bare),
-      statementsPerTable: { plan: planStatements, maintain: counted.statements() - beforeMaintain },
-      memory: await memoryOf(async () => {
-        for (const { config } of configs) await partsmith.plan(config, { now })
-      }),
+      defaultPartition: fallback,
+      repetitions,
+      figures: figures.map((figure) => ({
+        ...figure,
+        overBareOncePerTable: ratio(figure.medianMs, msOf(oncePerTable)),
+        overBareOnceForAll: ratio(figure.medianMs, msOf(onceForAll)),
+        overOurs: ratio(figure.medianMs, msOf('ours: maintain')),
+      })),
+      oursInDetail: await inDetail(pool, wishes),
     }
   } finally {
-    await pool.end()
+    await Promise.all([...tools.map((tool) => tool.close()), pool.end()])
+    await server.dropDatabase(name)
   }
 }
 
-type Built = readonly [BuiltTable, ...BuiltTable[]]
-interface BuiltTable {
-  readonly oid: string
-  readonly config: TablePartitionConfig
-}
-
-/** Daily partitions around `now`, made by plain SQL: what is measured is reading and deciding, not making. */
-async function build(pool: Pool, { tables, partitions }: Shape): Promise<Built> {
-  const built: BuiltTable[] = []
+async function build(pool: Pool, { tables, partitions }: Shape): Promise<readonly TableWish[]> {
+  const wishes: TableWish[] = []
   for (let index = 0; index < tables; index++) {
-    const table = `t_${partitions}_${index}`
-    await pool.query(
-      `CREATE TABLE ${table} (id bigint, at timestamptz NOT NULL, PRIMARY KEY (id, at)) PARTITION BY RANGE (at)`,
-    )
-    // Fewer than the lock table holds in each transaction.
-    for (let from = 0; from < partitions; from += 500) {
-      await pool.query(
-        `DO $$ BEGIN FOR i IN ${from}..${Math.min(from + 500, partitions) - 1} LOOP
-           EXECUTE format('CREATE TABLE ${table}__%s PARTITION OF ${table} FOR VALUES FROM (%L) TO (%L)', i,
-             timestamptz '2026-03-17 00:00+00' - i * interval '1 day', timestamptz '2026-03-18 00:00+00' - i * interval '1 day');
-         END LOOP; END $$`,
-      )
-    }
-    const { rows } = await pool.query<{ oid: string }>(`SELECT '${table}'::regclass::oid::text AS oid`)
-    built.push({
-      oid: rows[0]?.oid ?? '',
-      config: new TablePartitionConfig({
-        tableName: table,
-        partitionColumn: 'at',
-        granularity: 'day',
-        createAheadCount: 3,
-        retentionCount: partitions,
-      }),
-    })
+    const table = `t_${index}`
+    await makeDailyTable(pool, { table, behind: partitions - 3, ahead: 3, fallback })
+    wishes.push({ table, ahead: 3, keep: partitions })
   }
-  await pool.query('VACUUM ANALYZE pg_class, pg_inherits, pg_attribute, pg_constraint, pg_description')
-  const [first, ...rest] = built
-  if (!first) throw new Error('no tables')
-  return [first, ...rest]
+  await settleCatalog(pool)
+  return wishes
 }
 
-async function timed(run: () => Promise<void>): Promise<number> {
-  await run()
-  const times: number[] = []
-  for (let index = 0; index < repetitions; index++) {
-    const started = performance.now()
-    await run()
-    times.push(performance.now() - started)
+const oncePerTable = 'bare catalog query, once per table'
+const onceForAll = 'bare catalog query, once for all tables'
+
+async function bareQueries(pool: Pool, names: readonly string[]): Promise<readonly Contestant[]> {
+  const { rows } = await pool.query<{ oid: string }>(
+    'SELECT name::regclass::oid::text AS oid FROM unnest($1::text[]) name',
+    [names],
+  )
+  const oids = rows.map(({ oid }) => oid)
+  const asking = (name: string, questions: readonly (readonly string[])[]): Contestant => ({
+    name,
+    once: async () => {
+      const client = await pool.connect()
+      try {
+        const started = performance.now()
+        await client.query('BEGIN READ ONLY')
+        await client.query(pinSettings)
+        for (const question of questions) await client.query(readPartitions, [question])
+        await client.query('COMMIT')
+        return performance.now() - started
+      } finally {
+        client.release()
+      }
+    },
+  })
+  return [
+    asking(
+      oncePerTable,
+      oids.map((oid) => [oid]),
+    ),
+    asking(onceForAll, [oids]),
+  ]
+}
+
+function ourPlan(pool: Pool, wishes: readonly TableWish[]): Contestant {
+  const partsmith = createPartsmith({ pool })
+  const configs = wishes.map(ourConfig)
+  return {
+    name: 'ours: plan',
+    once: async () => {
+      const started = performance.now()
+      for (const config of configs) {
+        const { operations } = await partsmith.plan(config)
+        if (operations.length > 0) throw new Error(`not converged: ${operations[0]?.id}`)
+      }
+      return performance.now() - started
+    },
   }
-  return median(times)
+}
+
+function maintenance(tool: MaintenanceTool): Contestant {
+  return {
+    name: `${tool.name}: maintain`,
+    once: async () => {
+      const { ms, complaints } = await tool.maintain()
+      if (complaints.length > 0) throw new Error(`${tool.name}: ${complaints.slice(0, 3).join('; ')}`)
+      return ms
+    },
+  }
+}
+
+/** What one more run sends for one table, and what planning all of them needs of memory. */
+async function inDetail(pool: Pool, wishes: readonly TableWish[]): Promise<Record<string, unknown>> {
+  const configs = wishes.map(ourConfig)
+  const counted = counting(fromPg(pool))
+  const partsmith = createPartsmith({ pool: counted.client })
+  const statements = async (run: () => Promise<unknown>): Promise<number> => {
+    const before = counted.statements()
+    await run()
+    return counted.statements() - before
+  }
+  const [config] = configs
+  if (!config) throw new Error('There is no table.')
+  return {
+    statementsPerTable: {
+      plan: await statements(() => partsmith.plan(config)),
+      maintain: await statements(() => partsmith.maintain(config)),
+    },
+    memory: await memoryOf(async () => {
+      for (const each of configs) await partsmith.plan(each)
+    }),
+  }
 }
 
 /** The growth of the heap over the run, without collecting in between: an upper bound of what it needs at once. */
-async function memoryOf(run: () => Promise<void>): Promise<Record<string, number>> {
+async function memoryOf(run: () => Promise<unknown>): Promise<Record<string, number>> {
   globalThis.gc?.()
   const before = process.memoryUsage()
   await run()
@@ -152,25 +211,24 @@ function counting(client: DatabaseClient): { readonly client: DatabaseClient; st
   }
 }
 
-await using server = await startEmbeddedServer({ settings: { max_locks_per_transaction: '256' } })
-const { rows } = await query(server.url, 'SHOW server_version')
+await using server = await startBenchServer({
+  major: serverMajor(options('major')),
+  extension: peers.partman.available ? peers.partman.files : [],
+  settings: { max_locks_per_transaction: '256' },
+})
+const results = []
+for (const shape of list(options('shapes'))) {
+  const [tables = '', partitions = ''] = shape.split('x')
+  results.push(
+    await measure({ tables: wholeNumber(tables), partitions: Math.max(4, wholeNumber(partitions)) }, server),
+  )
+}
 printReport({
   question: 'What does a run cost that has nothing to do?',
-  postgres: rows[0]?.['server_version'],
-  repetitions,
+  postgres: server.version,
+  settings: server.settings,
+  tools: describeTools(peers),
   notMeasured:
-    'A busy server, a network between client and server, catalogs larger than memory, tables that have something to do.',
-  results: [
-    await measure({ tables: 100, partitions: 30 }, server.url),
-    await measure({ tables: 1, partitions: 5000 }, server.url),
-  ],
+    'A busy server, a network between client and server, catalogs larger than memory, tables that have something to do, starting the tools.',
+  results,
 })
-
-async function query(url: string, text: string): Promise<{ rows: Record<string, unknown>[] }> {
-  const pool = new Pool({ connectionString: url, max: 1 })
-  try {
-    return await pool.query<Record<string, unknown>>(text)
-  } finally {
-    await pool.end()
-  }
-}

@@ -78,6 +78,7 @@ export {
 } from './plan/operation.ts'
 export type { PartitionInfo, PartitionState } from './plan/partition-info.ts'
 export { type MaintenancePlan, planFromJson, planToJson } from './plan/plan.ts'
+export type { Grant } from './plan/grants.ts'
 
 export type { ClientCapabilities, DatabaseClient, DatabaseConnection, QueryResult } from './run/client.ts'
 export { fromPg, type PgPoolLike } from './run/clients/pg.ts'
@@ -94,9 +95,10 @@ export type { LockLease, LockManager } from './run/lock.ts'
 export type { RedisLike } from './run/locks/redis-client.ts'
 export { type AdvisoryLockOptions, PostgresAdvisoryLockManager } from './run/locks/advisory.ts'
 export { RedisDistributedLockManager, type RedisLockOptions } from './run/locks/redis.ts'
+export type { FleetInspection, FleetOptions, FleetPlan, FleetTarget } from './run/fleet.ts'
 export { type Logger, silentLogger } from './run/logger.ts'
 export { maintainPartitions, PartitionMaintainer } from './run/maintainer.ts'
-export type { PartitionMetadataProvider, ReadOptions } from './run/metadata-provider.ts'
+export type { PartitionMetadataProvider, ReadOptions, TreeReading } from './run/metadata-provider.ts'
 export { createPartsmith, type Partsmith, type PartsmithOptions } from './run/partsmith.ts'
 export {
   PostgresMetadataProvider,
@@ -114,10 +116,12 @@ export type {
   OperationOutcome,
 } from './run/result.ts'
 export {
-  type ApplyOptions,
-  type ConfigInput,
-  PartitionLifecycleService,
-  type PartitionLifecycleServiceParts,
-  type RunOutcome,
-} from './run/service.ts'
+  findMissingGrants,
+  type GrantWithText,
+  type MissingGrantsOptions,
+  type TableGrants,
+  type TableToMaintain,
+} from './run/rights.ts'
+export type { ApplyOptions, ConfigInput, RunOutcome } from './run/run-outcome.ts'
+export { PartitionLifecycleService, type PartitionLifecycleServiceParts } from './run/service.ts'
 export type { PlanOptions } from './run/table-planner.ts'

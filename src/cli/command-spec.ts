@@ -8,6 +8,8 @@ export interface OptionSpec {
   readonly description: string
   readonly choices?: readonly string[]
   readonly default?: string
+  /** The value is a whole number from 1 on. */
+  readonly count?: true
   /** May be given several times; the values are collected. */
   readonly repeatable?: true
 }
@@ -46,6 +48,11 @@ export class GivenOptions {
   text(name: string): string | undefined {
     const value = this.#values[name]
     return typeof value === 'string' ? value : undefined
+  }
+
+  count(name: string): number | undefined {
+    const value = this.#values[name]
+    return typeof value === 'number' ? value : undefined
   }
 
   list(name: string): readonly string[] {

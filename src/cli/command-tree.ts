@@ -2,6 +2,7 @@ import type { CommandSpec } from './command-spec.ts'
 import { adoptCommand } from './commands/adopt.ts'
 import { applyCommand } from './commands/apply.ts'
 import { demoCommand } from './commands/demo.ts'
+import { grantsCommand } from './commands/grants.ts'
 import { initCommand } from './commands/init.ts'
 import { inspectCommand } from './commands/inspect.ts'
 import { maintainCommand } from './commands/maintain.ts'
@@ -19,6 +20,7 @@ export const commandTree: readonly CommandSpec[] = [
   applyCommand,
   maintainCommand,
   adoptCommand,
+  grantsCommand,
   schemaCommand,
 ]
 

@@ -1,6 +1,7 @@
-import { ConnectionFailedError, type DocumentTable } from '../index.ts'
+import { ConnectionFailedError, type DocumentTable, type TablePartitionConfig } from '../index.ts'
 import { exitCodeOfError } from './failure-code.ts'
 import { tableText } from './render/printable.ts'
+import { counted } from './render/quantities.ts'
 import { failedTable, type TableReport } from './report.ts'
 import type { Workspace } from './workspace.ts'
 
@@ -37,6 +38,36 @@ export async function eachTable(
   }
   progress.clear()
   return reports
+}
+
+/**
+ * Reads all tables together, before each is reported. Gives what was read of a table, or throws why that could not be.
+ */
+export async function lookAtFleet<A extends object>(
+  { tables, progress, io }: Pick<Workspace, 'tables' | 'progress' | 'io'>,
+  read: (
+    configs: readonly TablePartitionConfig[],
+    options: { readonly signal: AbortSignal },
+  ) => Promise<readonly A[]>,
+): Promise<(config: TablePartitionConfig) => Exclude<A, Failed>> {
+  progress.show(`reading ${counted(tables.length, 'table')}`)
+  const configs = tables.map(({ config }) => config)
+  const answers = await read(configs, { signal: io.signal })
+  progress.clear()
+  const byConfig = new Map(configs.map((config, index) => [config, answers[index]]))
+  return (config) => {
+    const answer = byConfig.get(config)
+    if (answer && hasSucceeded(answer)) return answer
+    throw answer && 'error' in answer ? answer.error : undefined
+  }
+}
+
+interface Failed {
+  readonly error: unknown
+}
+
+function hasSucceeded<A extends object>(answer: A): answer is Exclude<A, Failed> {
+  return !('error' in answer)
 }
 
 /** Undefined where only that one connection was lost. */

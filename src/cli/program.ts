@@ -1,4 +1,4 @@
-import { Command, CommanderError, Option } from 'commander'
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import type { CommandIo } from './command-io.ts'
 import { type CommandSpec, GivenOptions, type OptionSpec } from './command-spec.ts'
 import { commandTree, programDescription, programExamples } from './command-tree.ts'
@@ -79,6 +79,12 @@ function optionOf(spec: OptionSpec): Option {
   const option = new Option(spec.flags, spec.description)
   if (spec.choices) option.choices(spec.choices)
   if (spec.default !== undefined) option.default(spec.default)
+  if (spec.count) {
+    option.argParser((value: string) => {
+      if (/^[1-9]\d{0,3}$/.test(value)) return Number(value)
+      throw new InvalidArgumentError('It is a whole number from 1 to 9999.')
+    })
+  }
   if (spec.repeatable) {
     option.argParser((value: string, previous: readonly string[] | undefined) => [...(previous ?? []), value])
   }

@@ -1,6 +1,6 @@
 import {
-  ConnectionFailedError,
   type DocumentTable,
+  type FleetInspection,
   LockAcquisitionError,
   type MaintenanceResult,
   type RunOutcome,
@@ -25,12 +25,28 @@ export interface RunTableReport extends TableReport {
   readonly withheld: number
 }
 
-/** The report about what a run did to one table. */
-export async function reportRun(
+/** The reports about what a fleet run did, one for each table. */
+export async function reportRuns(
   workspace: Workspace,
   request: RunRequest,
-  run: { readonly table: DocumentTable; readonly outcome: RunOutcome },
-): Promise<RunTableReport> {
+  runs: { readonly tables: readonly DocumentTable[]; readonly outcomes: readonly RunOutcome[] },
+): Promise<readonly RunTableReport[]> {
+  const seen = request.observe ? await observe(workspace, runs.tables) : undefined
+  return runs.tables.flatMap((table, index) => {
+    const outcome = runs.outcomes[index]
+    return outcome ? [reportRun(workspace, request, { table, outcome, observed: seen?.[index] })] : []
+  })
+}
+
+function reportRun(
+  workspace: Workspace,
+  request: RunRequest,
+  run: {
+    readonly table: DocumentTable
+    readonly outcome: RunOutcome
+    readonly observed: FleetInspection | undefined
+  },
+): RunTableReport {
   const { config } = run.table
   const { error } = run.outcome
   const locked = error instanceof LockAcquisitionError
@@ -38,7 +54,7 @@ export async function reportRun(
   const result = withoutPasswords(run.outcome.result, workspace.hide)
   // Without a plan there was no run: the error is why the table could not even be looked at.
   const begun = error === undefined || result.plan !== undefined
-  const seen = request.observe ? await observe(workspace, run) : { up: true }
+  const seen = request.observe ? observationOf(run.observed) : { up: true }
   return {
     table: config.table,
     exitCode: exitCodeOfRun(result, error, { okIfLocked: request.okIfLocked, gated }),
@@ -56,22 +72,22 @@ export function isAllowed(request: RunRequest, table: DocumentTable): boolean {
   return request.allowDestructive || table.allowDestructive
 }
 
-/** How the table is afterwards. What cannot be seen now is left out; the run itself is reported in any case. */
+/** How the tables are afterwards; nothing where it is not asked any more. */
 async function observe(
   { partsmith, io }: Workspace,
-  { table, outcome }: { readonly table: DocumentTable; readonly outcome: RunOutcome },
-): Promise<Omit<TableObservation, 'table'>> {
-  if (io.signal.aborted || outcome.error instanceof ConnectionFailedError) return { up: false }
-  try {
-    const options = { signal: io.signal }
-    return {
-      up: true,
-      plan: await partsmith.plan(table.config, options),
-      inspection: await partsmith.inspect(table.config, options),
-    }
-  } catch {
-    return { up: false }
-  }
+  tables: readonly DocumentTable[],
+): Promise<readonly FleetInspection[]> {
+  if (io.signal.aborted) return []
+  return partsmith.inspectFleet(
+    tables.map(({ config }) => config),
+    { signal: io.signal },
+  )
+}
+
+/** What cannot be seen now is left out; the run itself is reported in any case. */
+function observationOf(seen: FleetInspection | undefined): Omit<TableObservation, 'table'> {
+  if (!seen || 'error' in seen) return { up: false }
+  return { up: true, plan: seen.plan, inspection: seen.inspection }
 }
 
 function withoutPasswords(result: MaintenanceResult, hide: Hide): MaintenanceResult {

@@ -74,6 +74,12 @@ export const runOptions: readonly OptionSpec[] = [
     flags: '--ok-if-locked',
     description: 'Exits with 0 where another maintainer holds the lock of a table.',
   },
+  {
+    flags: '--concurrency <count>',
+    description:
+      'How many tables are changed at a time, each under its own lock and with up to three connections. Default 2.',
+    count: true,
+  },
   allowHooksOption,
 ]
 
@@ -94,6 +100,8 @@ export interface RunOptions {
   readonly allowDestructive: boolean
   readonly continueOnError: boolean
   readonly okIfLocked: boolean
+  /** How many tables are changed at a time. @default 2 */
+  readonly concurrency?: number | undefined
 }
 
 export function runOptionsOf(given: GivenOptions): RunOptions {
@@ -101,5 +109,6 @@ export function runOptionsOf(given: GivenOptions): RunOptions {
     allowDestructive: given.flag('allowDestructive'),
     continueOnError: given.flag('continueOnError'),
     okIfLocked: given.flag('okIfLocked'),
+    concurrency: given.count('concurrency'),
   }
 }

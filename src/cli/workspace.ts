@@ -41,6 +41,8 @@ export interface WorkspaceRequest {
   readonly io: CommandIo
   /** Set by the commands that run hooks: whether they may. */
   readonly allowHooks?: boolean
+  /** How many tables are changed at a time, by the commands that change any. */
+  readonly concurrency?: number | undefined
   /** What more has to be right before the database is connected to. */
   readonly check?: () => Promise<void>
 }
@@ -115,7 +117,7 @@ async function whileConnected(
   let pool: Pool | undefined
   try {
     const reached = await reachServer(target)
-    pool = new Pool({ ...reached, max: mostConnections })
+    pool = new Pool({ ...reached, max: mostConnections(request.concurrency) })
     // An idle connection that is lost is replaced by the next one that is asked for.
     pool.on('error', () => undefined)
     const partsmith = createPartsmith({
@@ -147,7 +149,9 @@ function hideIn({ secrets }: ConnectionTarget): Hide {
 }
 
 /** A run needs three: one for the lock, two for a concurrent detach. */
-const mostConnections = 5
+function mostConnections(concurrency = 2): number {
+  return Math.max(5, 3 * concurrency)
+}
 
 function settingsOf({ runtime }: PartsmithDocument): Omit<PartsmithOptions, 'pool'> {
   const { lockTimeoutMs, statementTimeoutMs, giveUpAfterMs, ...settings } = runtime

@@ -178,8 +178,17 @@ export function calculatorFor(granularity: PartitionGranularity, timeZone: strin
  */
 export function calculatorOnLine(calculator: PeriodCalculator, keyType: TimeKeyType): PeriodCalculator {
   if (keyType === 'timestamptz' || calculator.timeZone === 'UTC') return calculator
-  const same = Object.values(builtIn).find((constructor) => calculator.constructor === constructor)
+  const same = builtInOf(calculator)
   return same === undefined ? calculator : new same({ timeZone: 'UTC' })
+}
+
+/** Whether it is a calculator of the library itself, no subclass: its answers are known and never change. */
+export function isBuiltIn(calculator: PeriodCalculator): boolean {
+  return builtInOf(calculator) !== undefined
+}
+
+function builtInOf(calculator: PeriodCalculator): (typeof builtIn)[PartitionGranularity] | undefined {
+  return Object.values(builtIn).find((constructor) => calculator.constructor === constructor)
 }
 
 /** Gives the position of an instant on a key's own line: the instant itself, or what a clock of the zone shows then. */

@@ -56,6 +56,7 @@ export function dateOfDay(days: number): LocalDate {
 
 /** Tells whether year, month and day are a date that exists. */
 export function isDate(date: LocalDate): boolean {
+  if (date.month >= 1 && date.month <= 12 && date.day >= 1 && date.day <= 28) return true
   const { year, month, day } = dateOfDay(dayNumber(date))
   return year === date.year && month === date.month && day === date.day
 }

@@ -142,6 +142,20 @@ export function namesParent(
 }
 
 /**
+ * What a marker and a parent that it names have one of in common, for a search among the markers of a whole database.
+ * Only `namesParent` says whether it names the parent.
+ */
+export function hintsOfMarker(marker: Marker): readonly string[] {
+  const oid = marker.kind === 'damaged' ? undefined : marker.facts?.parentOid
+  return oid === undefined ? [marker.parentText] : [marker.parentText, oid]
+}
+
+/** The other side of `hintsOfMarker`. */
+export function hintsOfParent(parent: { readonly oid: string; readonly name: TableName }): readonly string[] {
+  return [spell(parent.name), parent.oid]
+}
+
+/**
  * Says why a marker does not count for the table that carries it, or gives undefined where it does.
  *
  * The answer goes on from "the marker": `was written for another table: ..`. Markers without facts are believed.

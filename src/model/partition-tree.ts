@@ -17,6 +17,8 @@ export interface ServerFacts {
   /** `<system identifier>/<database oid>`: a table restored elsewhere does not match. */
   readonly database: string
   readonly deadlockTimeoutMs: number
+  /** Set where a pooler stands in between: nothing can be SET for the statement after it, outside of a transaction. */
+  readonly pooled?: true
 }
 
 export interface KeyColumn {

@@ -19,8 +19,10 @@ export function isTimeZone(name: string): boolean {
 
 /** Lists zone names to suggest from; links such as `Asia/Kolkata` may be missing and are time zones all the same. */
 export function timeZoneNames(): readonly string[] {
-  return [...new Set(['UTC', ...Intl.supportedValuesOf('timeZone')])]
+  return (names ??= [...new Set(['UTC', ...Intl.supportedValuesOf('timeZone')])])
 }
+
+let names: readonly string[] | undefined
 
 /** What a clock on the wall of the zone shows: microseconds since 1970-01-01 00:00 of that clock. */
 export function wallClock(instant: Instant, timeZone: string): bigint {

@@ -20,23 +20,28 @@ export interface WallClockParts {
   readonly fraction: string
 }
 
+const SECONDS_PER_DAY = 86_400
 const MICROSECONDS_PER_MINUTE = 60n * MICROSECONDS_PER_SECOND
 
 /** Reads a date and time as microseconds since 1970-01-01 00:00 of the same clock; undefined when there is no such time. */
 export function wallClockOf(parts: WallClockParts): bigint | undefined {
   const date = { year: parts.year, month: Number(parts.month), day: Number(parts.day) }
   if (!isDate(date) || Number(parts.hour) > 23) return undefined
-  const time = duration(parts.hour, parts.minute, parts.second)
+  const time = secondsOf(parts.hour, parts.minute, parts.second)
   if (time === undefined) return undefined
-  return midnightOfDay(dayNumber(date)) + time + BigInt(parts.fraction.slice(0, 6).padEnd(6, '0'))
+  // Whole seconds are exact as a number, as far as dates reach.
+  const whole = BigInt(dayNumber(date) * SECONDS_PER_DAY + time) * MICROSECONDS_PER_SECOND
+  return parts.fraction === '' ? whole : whole + BigInt(parts.fraction.slice(0, 6).padEnd(6, '0'))
 }
 
 /** Reads `+05:30`, `-08`, `+0530` or `+00:53:28`: the microseconds by which the clock is ahead of UTC. */
 export function offsetOf(text: string): bigint | undefined {
+  if (text === '+00') return 0n
   const match = /^([+-])(\d\d)(?::?(\d\d)(?::?(\d\d))?)?$/.exec(text)
   if (match === null || Number(match[2]) > 23) return undefined
-  const size = duration(match[2], match[3], match[4])
-  return size !== undefined && match[1] === '-' ? -size : size
+  const seconds = secondsOf(match[2], match[3], match[4])
+  if (seconds === undefined) return undefined
+  return BigInt(match[1] === '-' ? -seconds : seconds) * MICROSECONDS_PER_SECOND
 }
 
 /** Writes the time of day of a wall clock: `05:00:00`, with up to six digits of a second only when they are not zero. */
@@ -64,7 +69,7 @@ export function padded(value: number, digits = 2): string {
   return value.toString().padStart(digits, '0')
 }
 
-function duration(hours = '0', minutes = '0', seconds = '0'): bigint | undefined {
+function secondsOf(hours = '0', minutes = '0', seconds = '0'): number | undefined {
   if (Number(minutes) > 59 || Number(seconds) > 59) return undefined
-  return BigInt(Number(hours) * 3_600 + Number(minutes) * 60 + Number(seconds)) * MICROSECONDS_PER_SECOND
+  return Number(hours) * 3_600 + Number(minutes) * 60 + Number(seconds)
 }

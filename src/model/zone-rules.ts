@@ -30,8 +30,12 @@ const CYCLE = 146_097n * MICROSECONDS_PER_DAY
 const FIRST_RULE = midnightOfDay(dayNumber({ year: 1_800, month: 1, day: 1 }))
 const LAST_RULE = midnightOfDay(dayNumber({ year: 2_500, month: 1, day: 1 }))
 
+/** It never changed and never will, so there are no rules to look up; beyond every position that there can be. */
+const allOfUtc: ZoneSpan = { start: -(1n << 80n), end: 1n << 80n, offset: 0n }
+
 /** Gives the span of equal offset that contains an instant, or at least the part of it that is known together. */
 export function spanAt(timeZone: string, microseconds: bigint): ZoneSpan {
+  if (timeZone === 'UTC') return allOfUtc
   const cycles = cyclesOutside(microseconds)
   if (cycles === 0n) return findSpan(timeZone, microseconds)
   const shift = cycles * CYCLE

@@ -23,13 +23,26 @@ export interface PlacedPartition {
 export const end: bigint = 1n << 64n
 export const beginning: bigint = -end
 
+const ofSlots = new WeakMap<object, Map<string, Placement>>()
+
+/** The partitions of a fleet have mostly the same bounds, and one text has one place. */
 export function placePartition(partition: Partition, keyType: TimeKeyType, timeline: Timeline): Placement {
-  const { bound } = partition
+  const { boundText } = partition
+  const places = ofSlots.get(timeline.slots) ?? new Map<string, Placement>()
+  ofSlots.set(timeline.slots, places)
+  const known = places.get(boundText)
+  if (known) return known
+  const placement = place(partition, keyType, timeline)
+  places.set(boundText, placement)
+  return placement
+}
+
+function place({ bound }: Partition, keyType: TimeKeyType, timeline: Timeline): Placement {
   if (bound?.kind === 'default') return { kind: 'default' }
   if (bound?.kind !== 'range') return { kind: 'unreadable' }
-  const [fromEdge, ...moreFrom] = bound.from
-  const [toEdge, ...moreTo] = bound.to
-  if (!fromEdge || !toEdge || moreFrom.length > 0 || moreTo.length > 0) return { kind: 'unreadable' }
+  const [fromEdge] = bound.from
+  const [toEdge] = bound.to
+  if (!fromEdge || !toEdge || bound.from.length > 1 || bound.to.length > 1) return { kind: 'unreadable' }
   const codec = keyCodec(keyType)
   const from = fromEdge.kind === 'value' ? codec.decode(fromEdge.text) : '-infinity'
   const to = toEdge.kind === 'value' ? codec.decode(toEdge.text) : 'infinity'
@@ -64,11 +77,11 @@ export interface PlacedSpan {
 
 /** Those that have a place on the line, by it. PostgreSQL lets no two of them overlap. */
 export function spansOf(placed: readonly PlacedPartition[]): readonly PlacedSpan[] {
-  return placed
-    .flatMap(({ partition, placement }) =>
-      'from' in placement ? [{ from: placement.from, to: placement.to, partition }] : [],
-    )
-    .sort((a, b) => (a.from < b.from ? -1 : 1))
+  const spans: PlacedSpan[] = []
+  for (const { partition, placement } of placed) {
+    if ('from' in placement) spans.push({ from: placement.from, to: placement.to, partition })
+  }
+  return spans.sort((a, b) => (a.from < b.from ? -1 : 1))
 }
 
 /** What already lies in a range: nothing, a part of it, or all of it. */

@@ -1,8 +1,14 @@
 import { InvalidPartitionConfigError } from '../errors.ts'
 import type { Period, PeriodCalculator } from '../model/calendar.ts'
-import { BasePeriodCalculator, calculatorOnLine, checkedPeriod, positionOf } from '../model/calendar.ts'
+import {
+  BasePeriodCalculator,
+  calculatorOnLine,
+  checkedPeriod,
+  isBuiltIn,
+  positionOf,
+} from '../model/calendar.ts'
 import { Instant } from '../model/instant.ts'
-import type { TimeKeyType } from '../model/key-codec.ts'
+import type { KeyCodec, TimeKeyType } from '../model/key-codec.ts'
 import { keyCodec } from '../model/key-codec.ts'
 import { byteLength } from '../model/partition-name.ts'
 import { instantOfWallClock } from '../model/time-zone.ts'
@@ -19,6 +25,8 @@ export interface Timeline {
   readonly head: bigint
   /** The period that contains the position. */
   slotAt(position: bigint): Slot
+  /** The same object for every timeline that has the very same slots, to remember by what follows from them. */
+  readonly slots: object
 }
 
 /** One period of the calendar: [from, to) as positions and as the literals of a bound. */
@@ -27,6 +35,55 @@ export interface Slot {
   readonly to: bigint
   readonly period: Period
   readonly range: RangeText
+}
+
+/** Most slots only place a partition that is there already, so their literals are never asked for. */
+class CalendarSlot implements Slot {
+  readonly period: Period
+  readonly from: bigint
+  readonly to: bigint
+  readonly #codec: KeyCodec
+  #range: RangeText | undefined
+
+  constructor(
+    period: Period,
+    { from, to, codec }: { readonly from: bigint; readonly to: bigint; readonly codec: KeyCodec },
+  ) {
+    this.period = period
+    this.from = from
+    this.to = to
+    this.#codec = codec
+  }
+
+  get range(): RangeText {
+    const { encode } = this.#codec
+    return (this.#range ??= { from: encode(this.from), to: encode(this.to) })
+  }
+}
+
+/**
+ * Bounds are looked for where other bounds were: at the start of a slot, or right before its end. Numbers are found
+ * faster than bigints; those that are not exact so far from 1970 are told apart by the slot.
+ */
+interface RememberedSlots {
+  readonly byStart: Map<number, Slot>
+  readonly byEnd: Map<number, Slot>
+}
+
+const ofCalendars = new WeakMap<PeriodCalculator, Map<TimeKeyType, RememberedSlots>>()
+
+const mostRemembered = 50_000
+
+/** The slots of a built-in calendar are kept with it: the tables of a fleet have mostly the same ones. */
+function rememberedSlots(calculator: PeriodCalculator, keyType: TimeKeyType): RememberedSlots {
+  const fresh = { byStart: new Map<number, Slot>(), byEnd: new Map<number, Slot>() }
+  if (!isBuiltIn(calculator)) return fresh
+  const ofTypes = ofCalendars.get(calculator) ?? new Map<TimeKeyType, RememberedSlots>()
+  ofCalendars.set(calculator, ofTypes)
+  const known = ofTypes.get(keyType)
+  if (known && known.byStart.size < mostRemembered) return known
+  ofTypes.set(keyType, fresh)
+  return fresh
 }
 
 export interface TimelineInput {
@@ -42,13 +99,14 @@ export function timelineFor({ calculator, keyType, now, ddlTimezone }: TimelineI
   const codec = keyCodec(keyType)
   const onLine = calculatorOnLine(calculator, keyType)
   const boundariesArePeriods = onLine.getBoundaries === BasePeriodCalculator.prototype.getBoundaries
-  // Bounds are looked for where other bounds were: at the start of a slot, or right before its end.
-  const byStart = new Map<bigint, Slot>()
-  const byEnd = new Map<bigint, Slot>()
+  const slots = rememberedSlots(calculator, keyType)
+  const { byStart, byEnd } = slots
 
   function slotAt(position: bigint): Slot {
-    const known = byStart.get(position) ?? byEnd.get(position + 1n)
-    if (known) return known
+    const starting = byStart.get(Number(position))
+    if (starting?.from === position) return starting
+    const ending = byEnd.get(Number(position))
+    if (ending?.to === position + 1n) return ending
     const period = checkedPeriod(onLine, Instant.fromMicroseconds(position))
     const slot = slotOf(period)
     if (position < slot.from || position >= slot.to) {
@@ -56,30 +114,21 @@ export function timelineFor({ calculator, keyType, now, ddlTimezone }: TimelineI
         `The calculator ${calculator.constructor.name} puts ${codec.encode(position)} into the period from ${period.start.toString()} to ${period.end.toString()} and gives it the boundaries '${slot.range.from}' and '${slot.range.to}', which do not hold it. Give boundaries that are the period's own start and end.`,
       )
     }
-    byStart.set(slot.from, slot)
-    byEnd.set(slot.to, slot)
+    byStart.set(Number(slot.from), slot)
+    byEnd.set(Number(slot.to - 1n), slot)
     return slot
   }
 
   function slotOf(period: Period): Slot {
     if (boundariesArePeriods) {
-      return lazySlot(period, period.start.epochMicroseconds, period.end.epochMicroseconds)
+      return new CalendarSlot(period, {
+        from: period.start.epochMicroseconds,
+        to: period.end.epochMicroseconds,
+        codec,
+      })
     }
     const [from, to] = onLine.getBoundaries(period)
-    return lazySlot(period, decodeBoundary(from), decodeBoundary(to))
-  }
-
-  /** Most slots only place a partition that is there already, so their literals are never asked for. */
-  function lazySlot(period: Period, from: bigint, to: bigint): Slot {
-    let range: RangeText | undefined
-    return {
-      from,
-      to,
-      period,
-      get range() {
-        return (range ??= { from: codec.encode(from), to: codec.encode(to) })
-      },
-    }
+    return new CalendarSlot(period, { from: decodeBoundary(from), to: decodeBoundary(to), codec })
   }
 
   function decodeBoundary(text: string): bigint {
@@ -99,7 +148,7 @@ export function timelineFor({ calculator, keyType, now, ddlTimezone }: TimelineI
     )
   }
 
-  return { head: positionOf(now, calculator.timeZone, keyType), slotAt }
+  return { head: positionOf(now, calculator.timeZone, keyType), slotAt, slots }
 }
 
 /** The generated name of the partition of a slot; refuses one that PostgreSQL would cut. */

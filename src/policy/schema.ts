@@ -94,7 +94,7 @@ const shared = {
   detachMode: words('a detach mode', detachModes).optional().meta({
     default: optionDefaults.detachMode,
     description:
-      'How expired partitions are detached: `concurrent` lets readers and writers go on, `blocking` does not; `auto` detaches concurrently where nobody has to wait for it: without a DEFAULT partition and without foreign keys.',
+      'How expired partitions are detached: `concurrent` lets readers and writers go on, `blocking` does not; `auto` detaches concurrently where nobody has to wait for it: without a DEFAULT partition, without foreign keys, and not through a pooler.',
   }),
   dropAfter: duration()
     .optional()

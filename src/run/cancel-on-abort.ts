@@ -14,6 +14,8 @@ export interface RunningStatement {
   /** Undefined while it is being asked for. */
   readonly pid: number | undefined
   readonly signal: AbortSignal | undefined
+  /** Whether the session may be somebody else's when the statement's transaction is over. @default false */
+  readonly pooled?: boolean
 }
 
 export interface Cancellation {
@@ -24,7 +26,7 @@ export interface Cancellation {
 }
 
 /** From the abort on asks the server to cancel the statement, again and again until it is over. */
-export function cancelOnAbort({ client, pid, signal }: RunningStatement): Cancellation {
+export function cancelOnAbort({ client, pid, signal, pooled = false }: RunningStatement): Cancellation {
   let timer: NodeJS.Timeout | undefined
   let request: Promise<void> | undefined
   let giveUp: (error: Error) => void
@@ -58,7 +60,10 @@ export function cancelOnAbort({ client, pid, signal }: RunningStatement): Cancel
       stopListening()
       clearInterval(timer)
       if (request === undefined) return
-      await within(request, { ms: lastRequestMs, what: 'answer to a cancel' }).catch(() => undefined)
+      // The transaction goes on when this returns, so what is on its way hits nobody else.
+      await within(request, { ms: pooled ? giveUpAfterMs : lastRequestMs, what: 'answer to a cancel' }).catch(
+        () => undefined,
+      )
     },
   }
 }

@@ -1,27 +1,19 @@
-import { InvalidPartitionConfigError, PartitionNotFoundError, ServerUnsupportedError } from '../errors.ts'
-import { parseBound } from '../model/bound-text.ts'
+import { ServerUnsupportedError } from '../errors.ts'
 import { Instant } from '../model/instant.ts'
-import { decodeMarker, markerHeads, namesParent } from '../model/marker.ts'
+import { hintsOfMarker, hintsOfParent, markerHeads, namesParent } from '../model/marker.ts'
 import type {
   DetachedTable,
-  ForeignKey,
-  KeyColumn,
   ParentTable,
   Partition,
-  PartitionTree,
-  PartitionType,
   RelationFacts,
-  RelationKind,
   ServerFacts,
-  UniqueKey,
 } from '../model/partition-tree.ts'
 import type { TableName } from '../model/table-name.ts'
-import { formatTableName } from '../model/table-name.ts'
-import { jsonColumn, jsonTexts, member } from '../sql/json-column.ts'
-import { pinSettings, readMarked, readParents, readPartitions, readServer } from '../sql/catalog.ts'
+import { pinAndReadServer, readMarked, readParents, readPartitions } from '../sql/catalog.ts'
+import type { CatalogRow } from './catalog-rows.ts'
+import { detachedTable, parentTable, partition, text } from './catalog-rows.ts'
+import type { TreeReading } from './metadata-provider.ts'
 import type { Session } from './session.ts'
-
-type Row = Readonly<Record<string, unknown>>
 
 /** The oldest server that is maintained: DETACH CONCURRENTLY, FINALIZE and the catalog columns behind them. */
 const oldestServer = 150000
@@ -29,41 +21,57 @@ const oldestServer = 150000
 /**
  * Reads the trees of the tables in one read-only snapshot, with six statements however many and large they are.
  *
- * Throws for the first table that cannot be read; nothing of the session's settings matters or is changed.
+ * What cannot be read of one table is said in its own answer; nothing of the session's settings matters or is changed.
  */
 export async function readTrees(
   session: Session,
   tables: readonly TableName[],
   markerPrefix: string,
-): Promise<readonly PartitionTree[]> {
-  const rows = await session.transaction(
+): Promise<readonly TreeReading[]> {
+  const { server, parents, partitions, detached } = await session.transaction(
     async () => {
-      await session.query(pinSettings)
-      const [serverRow = {}] = (await session.query(readServer)).rows
-      const server = serverFacts(serverRow)
-      const parents = (
-        await session.query(readParents, [tables.map(({ schema }) => schema), tables.map(({ name }) => name)])
-      ).rows.map((row) => parentTable(row))
-      const partitions = (await session.query(readPartitions, [parents.map(({ oid }) => oid)])).rows
+      const [serverRow = {}] = (await session.query(pinAndReadServer)).rows
+      const facts = { ...serverFacts(serverRow), ...(session.isPooled && { pooled: true as const }) }
+      const { rows: found } = await session.query(readParents, [
+        tables.map(({ schema }) => schema),
+        tables.map(({ name }) => name),
+      ])
+      const readings = found.map((row) => parentReading(row))
+      const oids = readings.flatMap((reading) => ('parent' in reading ? [reading.parent.oid] : []))
       const heads = markerHeads(markerPrefix)
-      const marked = (await session.query(readMarked, [heads.orphan, heads.building])).rows
-      return { server, parents, partitions, marked }
+      return {
+        server: facts,
+        parents: readings,
+        partitions: partitionsOf(oids, (await session.query(readPartitions, [oids])).rows, markerPrefix),
+        detached: (await session.query(readMarked, [heads.orphan, heads.building])).rows.flatMap((row) =>
+          detachedTable(row, markerPrefix),
+        ),
+      }
     },
     { isolation: 'repeatable read', readOnly: true },
   )
-
-  const byParent = new Map<string, Partition[]>(rows.parents.map(({ oid }) => [oid, []]))
-  for (const row of rows.partitions) byParent.get(text(row, 'parent'))?.push(partition(row, markerPrefix))
-  const detached = rows.marked.flatMap((row) => detachedTable(row, markerPrefix))
-  return rows.parents.map((parent) => ({
-    server: rows.server,
-    parent,
-    partitions: (byParent.get(parent.oid) ?? []).sort(byName),
-    detached: detached.filter(({ marker }) => namesParent(marker, parent)),
-  }))
+  const detachedOf = detachedByParent(detached)
+  return parents.map((reading) => {
+    if ('error' in reading) return reading
+    const { parent } = reading
+    return {
+      tree: { server, parent, partitions: partitions.get(parent.oid) ?? [], detached: detachedOf(parent) },
+    }
+  })
 }
 
-function serverFacts(row: Row): ServerFacts {
+function partitionsOf(
+  parents: readonly string[],
+  rows: readonly CatalogRow[],
+  markerPrefix: string,
+): ReadonlyMap<string, readonly Partition[]> {
+  const byParent = new Map<string, Partition[]>(parents.map((oid) => [oid, []]))
+  for (const row of rows) byParent.get(text(row, 'parent'))?.push(partition(row, markerPrefix))
+  for (const siblings of byParent.values()) siblings.sort(byName)
+  return byParent
+}
+
+function serverFacts(row: CatalogRow): ServerFacts {
   const versionNum = Number(row['version'])
   if (versionNum < oldestServer) {
     throw new ServerUnsupportedError(
@@ -72,104 +80,43 @@ function serverFacts(row: Row): ServerFacts {
   }
   return {
     versionNum,
-    now: Instant.fromMicroseconds(BigInt(text(row, 'now'))),
+    // Seconds with six decimals, so without the point they are microseconds.
+    now: Instant.fromMicroseconds(BigInt(text(row, 'now').replace('.', ''))),
     inRecovery: row['in_recovery'] === 'true',
-    database: text(row, 'database'),
-    deadlockTimeoutMs: Number(row['deadlock_timeout']),
+    database: `${text(row, 'system')}/${text(row, 'database')}`,
+    deadlockTimeoutMs: Number(row['deadlock_timeout']) * 1_000,
   }
 }
 
-const methods: Readonly<Record<string, PartitionType>> = { r: 'range', l: 'list', h: 'hash' }
-const kinds: Readonly<Record<string, RelationKind>> = { r: 'table', p: 'partitioned', f: 'foreign' }
+type ParentReading = { readonly parent: ParentTable } | { readonly error: unknown }
 
-function parentTable(row: Row): ParentTable {
-  const name = { schema: text(row, 'schema'), name: text(row, 'name') }
-  if (typeof row['oid'] !== 'string') {
-    throw new PartitionNotFoundError(
-      `There is no table ${formatTableName(name)} in this database. Check the schema and the spelling: names are compared exactly, capitals included.`,
-    )
-  }
-  const method = methods[String(row['method'])]
-  if (method === undefined) {
-    throw new InvalidPartitionConfigError(
-      `${formatTableName(name)} is not a partitioned table. Only tables declared with PARTITION BY can be maintained.`,
-    )
-  }
-  return {
-    oid: row['oid'],
-    name,
-    method,
-    key: jsonColumn(row['key'], (column): KeyColumn => ({
-      name: member(column, 'name') || undefined,
-      expression: member(column, 'expression') || undefined,
-      type: member(column, 'type'),
-    })),
-    columns: jsonTexts(row['columns']),
-    uniqueKeys: jsonColumn(row['unique_keys'], (key): UniqueKey => ({
-      name: member(key, 'name'),
-      columns: jsonTexts(JSON.stringify(key['columns'])),
-    })),
-    referencedBy: foreignKeys(row['referenced_by']),
-    foreignKeys: foreignKeys(row['foreign_keys']),
-    owner: text(row, 'owner'),
+function parentReading(row: CatalogRow): ParentReading {
+  try {
+    return { parent: parentTable(row) }
+  } catch (error) {
+    return { error }
   }
 }
 
-function partition(row: Row, markerPrefix: string): Partition {
-  const boundText = typeof row['bound'] === 'string' ? row['bound'] : ''
-  return {
-    ...relation(row),
-    boundText,
-    bound: parseBound(boundText),
-    detachPending: row['pending'] === 'true',
-    marker: decodeMarker(optionalText(row, 'comment'), markerPrefix).marker,
+/** Finds the detached tables that name a parent, in their order, without comparing each with every parent of a fleet. */
+function detachedByParent(
+  detached: readonly DetachedTable[],
+): (parent: ParentTable) => readonly DetachedTable[] {
+  const hinted = new Map<string, Set<DetachedTable>>()
+  for (const table of detached) {
+    for (const hint of hintsOfMarker(table.marker)) {
+      const tables = hinted.get(hint)
+      if (tables) tables.add(table)
+      else hinted.set(hint, new Set([table]))
+    }
+  }
+  return (parent) => {
+    const hints = hintsOfParent(parent).flatMap((hint) => [...(hinted.get(hint) ?? [])])
+    return [...new Set(hints)].filter(({ marker }) => namesParent(marker, parent)).sort(byName)
   }
 }
 
-function detachedTable(row: Row, markerPrefix: string): readonly DetachedTable[] {
-  const { marker } = decodeMarker(optionalText(row, 'comment'), markerPrefix)
-  if (!marker) return []
-  return [
-    {
-      ...relation(row),
-      marker,
-      referencedBy: foreignKeys(row['referenced_by']),
-      foreignKeys: foreignKeys(row['foreign_keys']),
-    },
-  ]
-}
-
-function relation(row: Row): RelationFacts {
-  const rows = Number(row['rows'])
-  return {
-    oid: text(row, 'oid'),
-    name: { schema: text(row, 'schema'), name: text(row, 'name') },
-    kind: kinds[text(row, 'kind')] ?? 'other',
-    owner: text(row, 'owner'),
-    // -1 until the first ANALYZE or VACUUM.
-    rowEstimate: rows >= 0 ? rows : undefined,
-    // The catalog says 0 pages of a table that was never looked at, however large it is.
-    sizeBytes: rows < 0 && row['size'] === '0' ? undefined : Number(row['size']),
-    comment: optionalText(row, 'comment'),
-  }
-}
-
-function foreignKeys(value: unknown): readonly ForeignKey[] {
-  return jsonColumn(value, (key) => ({
-    name: member(key, 'name'),
-    table: { schema: member(key, 'schema'), name: member(key, 'table') },
-  }))
-}
-
-function text(row: Row, column: string): string {
-  return String(row[column])
-}
-
-function optionalText(row: Row, column: string): string | undefined {
-  const value = row[column]
-  return typeof value === 'string' ? value : undefined
-}
-
-function byName(a: Partition, b: Partition): number {
-  return formatTableName(a.name) < formatTableName(b.name) ? -1 : 1
+function byName({ name: a }: RelationFacts, { name: b }: RelationFacts): number {
+  if (a.schema !== b.schema) return a.schema < b.schema ? -1 : 1
+  return a.name < b.name ? -1 : 1
 }

@@ -29,6 +29,12 @@ export interface DatabaseConnection {
   release(discard?: boolean): void | Promise<void>
   /** Calls the listener at most once, when the connection is lost. Returns a function that stops listening. */
   onLost(listener: (error: Error) => void): () => void
+  /**
+   * The process that the server named when the connection was opened; undefined as long as the driver does not know.
+   * A pooler names one that it made up, and is recognised by that. Without it, the connection counts as one to the
+   * server itself.
+   */
+  openedWith?(): number | undefined
 }
 
 export interface ClientCapabilities {

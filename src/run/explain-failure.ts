@@ -145,7 +145,7 @@ function statementError(about: {
       )
     case sqlStates.insufficientPrivilege:
       return new StatementFailedError(
-        `${what}: ${said}. The role needs to own ${formatTableName(subject.parent)} (or be a member of its owner) and CREATE on its schema. Nothing was changed.`,
+        `${what}: ${said}. The role needs to own ${formatTableName(subject.parent)}, or be a member of its owner, who needs CREATE on its schema; \`pg-partsmith grants\` prints what is missing. Nothing was changed.`,
         { ...cause, code: 'access-denied' },
       )
     case sqlStates.readOnlySqlTransaction:

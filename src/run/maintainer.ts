@@ -1,9 +1,8 @@
-import { TablePartitionConfig } from '../policy/config.ts'
-import { InvalidPartitionConfigError } from '../errors.ts'
-import type { TableName } from '../model/table-name.ts'
+import { failedBefore } from './failed-before.ts'
+import type { FleetOptions, FleetTarget } from './fleet.ts'
 import type { MaintenanceResult } from './result.ts'
-import { RunRecord } from './run-record.ts'
-import type { ApplyOptions, ConfigInput, PartitionLifecycleService } from './service.ts'
+import type { ApplyOptions, ConfigInput } from './run-outcome.ts'
+import type { PartitionLifecycleService } from './service.ts'
 
 /** Runs maintenance for schedulers and services. */
 export class PartitionMaintainer {
@@ -23,7 +22,22 @@ export class PartitionMaintainer {
     try {
       return (await this.#service.run(config, options)).result
     } catch (error) {
-      return failedBefore(config, error)
+      return failedBefore(config, error).result
+    }
+  }
+
+  /**
+   * As `runMaintenanceSafe` for many tables in one run: those that have something to do are run under their own locks,
+   * a few at a time. One result for each target, in their order; no failure stops the others.
+   */
+  async maintainFleet(
+    targets: readonly FleetTarget[],
+    options: FleetOptions = {},
+  ): Promise<readonly MaintenanceResult[]> {
+    try {
+      return (await this.#service.runFleet(targets, options)).map(({ result }) => result)
+    } catch (error) {
+      return targets.map(({ config }) => failedBefore(config, error).result)
     }
   }
 }
@@ -35,23 +49,4 @@ export async function maintainPartitions(job: {
   readonly options?: ApplyOptions
 }): Promise<MaintenanceResult> {
   return job.maintainer.runMaintenanceSafe(job.config, job.options)
-}
-
-/** The configuration did not parse, so there is not even a table's name that can be trusted. */
-function failedBefore(config: ConfigInput, error: unknown): MaintenanceResult {
-  const record = new RunRecord(nameIn(config))
-  record.ended(error)
-  if (error instanceof InvalidPartitionConfigError) record.issue('config', { error })
-  return record.result()
-}
-
-/** Also of what is no configuration at all: whoever calls from JavaScript can pass anything. */
-function nameIn(config: unknown): TableName {
-  if (config instanceof TablePartitionConfig) return config.table
-  const text = (key: string, otherwise: string): string => {
-    const value: unknown =
-      typeof config === 'object' && config !== null ? Reflect.get(config, key) : undefined
-    return typeof value === 'string' ? value : otherwise
-  }
-  return { schema: text('schema', 'public'), name: text('tableName', '') }
 }

@@ -6,6 +6,9 @@ export interface ReadOptions {
   readonly signal?: AbortSignal
 }
 
+/** What was read of one table of several, or why it could not be. */
+export type TreeReading = { readonly tree: PartitionTree } | { readonly error: unknown }
+
 /** Reads; never changes anything and takes no lock on a user's table. */
 export interface PartitionMetadataProvider {
   /** Must equal the repository's, or the tables that it marks are never found again. */
@@ -17,6 +20,22 @@ export interface PartitionMetadataProvider {
    * partitioned, `ServerUnsupportedError` when the server is too old.
    */
   readTree(table: TableName, options?: ReadOptions): Promise<PartitionTree>
+  /**
+   * Reads several tables at once, one answer for each in their order. Throws only where none of them can be read.
+   *
+   * A provider without it has every table of a fleet read by itself.
+   */
+  readTrees?(tables: readonly TableName[], options?: ReadOptions): Promise<readonly TreeReading[]>
   /** Collects what the planner asked for. What cannot be known is left out; the planner takes it as unknown. */
   collectEvidence(request: EvidenceRequest, options?: ReadOptions): Promise<Evidence>
+  /**
+   * Collects what several plans need and can be known of all tables together, cheaply, one answer for each request in
+   * their order; undefined where a table has to be looked at by itself, with `collectEvidence`.
+   *
+   * A provider without it has every table of a fleet looked at by itself.
+   */
+  collectTogether?(
+    requests: readonly EvidenceRequest[],
+    options?: ReadOptions,
+  ): Promise<readonly (Evidence | undefined)[]>
 }

@@ -5,6 +5,7 @@ import type { TableInspection } from '../plan/inspection.ts'
 import type { MaintenancePlan } from '../plan/plan.ts'
 import type { ClientSource } from './clients/to-client.ts'
 import { toClient } from './clients/to-client.ts'
+import type { FleetInspection, FleetOptions, FleetPlan, FleetTarget } from './fleet.ts'
 import type { PartitionLifecycleHooks } from './hooks.ts'
 import type { LockManager } from './lock.ts'
 import { PostgresAdvisoryLockManager } from './locks/advisory.ts'
@@ -13,7 +14,7 @@ import { PartitionMaintainer } from './maintainer.ts'
 import { PostgresMetadataProvider } from './postgres-metadata-provider.ts'
 import { PostgresPartitionRepository } from './postgres-repository.ts'
 import type { MaintenanceResult } from './result.ts'
-import type { ApplyOptions, ConfigInput } from './service.ts'
+import type { ApplyOptions, ConfigInput } from './run-outcome.ts'
 import type { PlanOptions } from './table-planner.ts'
 import { PartitionLifecycleService } from './service.ts'
 
@@ -58,6 +59,18 @@ export interface Partsmith {
     options?: ApplyOptions,
   ) => Promise<MaintenanceResult>
   readonly maintain: (config: ConfigInput, options?: ApplyOptions) => Promise<MaintenanceResult>
+  readonly inspectFleet: (
+    configs: readonly ConfigInput[],
+    options?: PlanOptions,
+  ) => Promise<readonly FleetInspection[]>
+  readonly planFleet: (
+    configs: readonly ConfigInput[],
+    options?: PlanOptions,
+  ) => Promise<readonly FleetPlan[]>
+  readonly maintainFleet: (
+    targets: readonly FleetTarget[],
+    options?: FleetOptions,
+  ) => Promise<readonly MaintenanceResult[]>
   readonly ensurePartition: (
     config: ConfigInput,
     at: InstantLike,
@@ -100,9 +113,10 @@ export function createPartsmith(options: PartsmithOptions): Partsmith {
     ...(options.hookTimeoutMs !== undefined && { hookTimeoutMs: options.hookTimeoutMs }),
     ...logging,
   })
+  const maintainer = new PartitionMaintainer(service)
   return {
     service,
-    maintainer: new PartitionMaintainer(service),
+    maintainer,
     repo,
     metadata,
     locks,
@@ -110,6 +124,9 @@ export function createPartsmith(options: PartsmithOptions): Partsmith {
     plan: (config, planOptions) => service.plan(config, planOptions),
     apply: (config, plan, applyOptions) => service.apply(config, plan, applyOptions),
     maintain: (config, applyOptions) => service.maintain(config, applyOptions),
+    inspectFleet: (configs, planOptions) => service.inspectFleet(configs, planOptions),
+    planFleet: (configs, planOptions) => service.planFleet(configs, planOptions),
+    maintainFleet: (targets, fleetOptions) => maintainer.maintainFleet(targets, fleetOptions),
     ensurePartition: (config, at, planOptions) => service.ensurePartition(config, at, planOptions),
     adoptPartition: (config, table, planOptions) => service.adoptPartition(config, table, planOptions),
   }

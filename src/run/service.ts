@@ -1,10 +1,4 @@
-import {
-  InvalidPartitionConfigError,
-  PartitionAttachedError,
-  PartitionError,
-  PartitionNotFoundError,
-  PlanStaleError,
-} from '../errors.ts'
+import { InvalidPartitionConfigError, PartitionError, PlanStaleError } from '../errors.ts'
 import type { PeriodCalculator } from '../model/calendar.ts'
 import type { InstantLike } from '../model/instant.ts'
 import { Instant } from '../model/instant.ts'
@@ -18,7 +12,10 @@ import type { MaintenancePlan } from '../plan/plan.ts'
 import { basisOf, whatMoved } from '../plan/basis.ts'
 import { ensured } from '../plan/ensured.ts'
 import { TablePartitionConfig } from '../policy/config.ts'
-import type { TablePartitionOptions } from '../policy/options.ts'
+import { adoptable } from './adoptable.ts'
+import type { FleetInspection, FleetOptions, FleetPlan, FleetTarget } from './fleet.ts'
+import { Fleet } from './fleet.ts'
+import { FleetReader } from './fleet-reader.ts'
 import { HookRunner } from './hook-runner.ts'
 import type { PartitionLifecycleHooks } from './hooks.ts'
 import type { LockLease, LockManager } from './lock.ts'
@@ -32,6 +29,7 @@ import { PostgresPartitionRepository } from './postgres-repository.ts'
 import type { PartitionRepository } from './repository.ts'
 import type { MaintenanceResult } from './result.ts'
 import { abortedBy, throwIfAborted } from './run-aborted.ts'
+import type { ApplyOptions, ConfigInput, RunOutcome } from './run-outcome.ts'
 import { RunRecord } from './run-record.ts'
 import { withRunSlot } from './run-slots.ts'
 import type { Planned, PlanOptions } from './table-planner.ts'
@@ -50,15 +48,6 @@ export interface PartitionLifecycleServiceParts {
   readonly logger?: Logger
 }
 
-export type ConfigInput = TablePartitionConfig | TablePartitionOptions
-
-export interface ApplyOptions extends PlanOptions {
-  /** Whether expired partitions may be detached and detached ones dropped. @default true */
-  readonly allowDestructive?: boolean
-  /** Goes on with the next operation when one failed; what failed is in `result.issues`. @default false */
-  readonly continueOnError?: boolean
-}
-
 /** A detach that was cut short is finished first, and what follows from it is planned anew. */
 const mostPasses = 3
 
@@ -66,6 +55,7 @@ const mostPasses = 3
 export class PartitionLifecycleService {
   readonly #parts: PartitionLifecycleServiceParts
   readonly #planner: TablePlanner
+  readonly #fleet: Fleet
   readonly #hooks: HookRunner
   readonly #logger: Logger
 
@@ -73,6 +63,11 @@ export class PartitionLifecycleService {
     this.#parts = parts
     this.#logger = parts.logger ?? silentLogger
     this.#planner = new TablePlanner(parts)
+    this.#fleet = new Fleet({
+      reader: new FleetReader(this.#planner, parts.metadata),
+      maintain: (config, options) => this.run(config, options),
+      apply: (config, plan, options) => this.runPlan(config, plan, options),
+    })
     const { repo, metadata, locks } = parts
     if (repo.markerPrefix !== metadata.markerPrefix) {
       throw new InvalidPartitionConfigError(
@@ -109,6 +104,19 @@ export class PartitionLifecycleService {
   /** Decides what is to be done now. Changes nothing and takes no lock. */
   async plan(config: ConfigInput, options: PlanOptions = {}): Promise<MaintenancePlan> {
     return (await this.#planner.plan(TablePartitionConfig.from(config), options)).plan
+  }
+
+  /** As `inspect` for many tables, read together; what cannot be read is said of its table alone. */
+  async inspectFleet(
+    configs: readonly ConfigInput[],
+    options: PlanOptions = {},
+  ): Promise<readonly FleetInspection[]> {
+    return this.#fleet.inspect(configs, options)
+  }
+
+  /** As `plan` for many tables, read together; what cannot be read is said of its table alone. */
+  async planFleet(configs: readonly ConfigInput[], options: PlanOptions = {}): Promise<readonly FleetPlan[]> {
+    return this.#fleet.plan(configs, options)
   }
 
   /** The statements that `apply` would send for the plan, as text for a reader. */
@@ -159,6 +167,17 @@ export class PartitionLifecycleService {
         if (!finished || record.error !== undefined || record.failed) return
       }
     })
+  }
+
+  /**
+   * As `run` for many tables: all are looked at together, and those that have something to do are run under their own
+   * locks. One outcome for each target, in their order; no failure stops the others.
+   */
+  async runFleet(
+    targets: readonly FleetTarget[],
+    options: FleetOptions = {},
+  ): Promise<readonly RunOutcome[]> {
+    return this.#fleet.run(targets, options)
   }
 
   /** As `apply`, with the error beside the result in place of throwing it. */
@@ -316,12 +335,6 @@ export class PartitionLifecycleService {
   }
 }
 
-/** A result, and what ended the run if something did. */
-export interface RunOutcome {
-  readonly result: MaintenanceResult
-  readonly error: unknown
-}
-
 interface LockedRun {
   readonly trusted: TablePartitionConfig
   readonly record: RunRecord
@@ -333,24 +346,6 @@ interface LockedRun {
 function outcomeOf({ result, error }: RunOutcome): MaintenanceResult {
   if (error !== undefined) throw error
   return result
-}
-
-/** The OID of an ordinary table that is attached nowhere; everything else is refused. */
-function adoptable(
-  name: TableName,
-  found: { readonly oid: string; readonly what: string } | undefined,
-): string {
-  const table = formatTableName(name)
-  if (!found) {
-    throw new PartitionNotFoundError(
-      `There is no table ${table} to adopt. Check the schema and the spelling.`,
-    )
-  }
-  if (found.what === 'a table that is not attached') return found.oid
-  const message = `${table} is ${found.what}; only an ordinary table that is attached nowhere can be adopted. Nothing was changed.`
-  throw found.what === 'an attached partition'
-    ? new PartitionAttachedError(message)
-    : new PartitionError(message)
 }
 
 function noteErrors(plan: MaintenancePlan, record: RunRecord): void {

@@ -10,8 +10,10 @@ import { within } from './within.ts'
 
 /** A connection of one's own for as long as a piece of work takes. */
 export interface Session {
-  /** The process ID of the session on the server, as in `pg_stat_activity`. */
+  /** The process ID of the session on the server, as in `pg_stat_activity`; 0 where a pooler may change it any time. */
   readonly pid: number
+  /** Whether a pooler stands in between: outside of a transaction, each statement may run in another session. */
+  readonly isPooled: boolean
   /**
    * Runs one statement; several at once are sent one after the other.
    *
@@ -63,6 +65,7 @@ class ConnectionSession implements Session {
   readonly #signal: AbortSignal | undefined
   readonly #stopListening: () => void
   #pid: number | undefined
+  #isPooled = false
   #tail: Promise<unknown> = Promise.resolve()
   #over = false
   #discard = false
@@ -87,9 +90,21 @@ class ConnectionSession implements Session {
     return this.#pid ?? 0
   }
 
+  get isPooled(): boolean {
+    return this.#isPooled
+  }
+
+  /** Finds out which process there is to cancel, and whether it stays the same one. */
   async findPid(): Promise<void> {
+    const pid = await this.#askPid()
+    const opened = this.#connection.openedWith?.()
+    this.#isPooled = opened !== undefined && opened !== pid
+    if (!this.#isPooled) this.#pid = pid
+  }
+
+  async #askPid(): Promise<number> {
     const { rows } = await this.query('SELECT pg_catalog.pg_backend_pid()::pg_catalog.text AS pid')
-    this.#pid = Number(rows[0]?.['pid'])
+    return Number(rows[0]?.['pid'])
   }
 
   async query(text: string, values?: readonly unknown[]): Promise<QueryResult> {
@@ -116,6 +131,8 @@ class ConnectionSession implements Session {
     this.#inTransaction = true
     this.#statementFailed = false
     try {
+      // A pooler keeps a session for a transaction, and only for that long.
+      if (this.#isPooled) this.#pid = await this.#askPid()
       const result = await work()
       await this.#commit()
       return result
@@ -124,6 +141,7 @@ class ConnectionSession implements Session {
       throw error
     } finally {
       this.#inTransaction = false
+      if (this.#isPooled) this.#pid = undefined
     }
   }
 
@@ -144,6 +162,8 @@ class ConnectionSession implements Session {
       'The run was stopped before its transaction was committed; it was rolled back.',
     )
     if (this.#loss !== undefined) throw this.#explain(this.#loss)
+    // With the COMMIT the session may go on to somebody else, whom a cancellation must not hit.
+    if (this.#isPooled) this.#pid = undefined
     try {
       await this.#send('COMMIT')
     } catch (error) {
@@ -169,7 +189,12 @@ class ConnectionSession implements Session {
   }
 
   async #send(text: string, values?: readonly unknown[]): Promise<QueryResult> {
-    const cancellation = cancelOnAbort({ client: this.#client, pid: this.#pid, signal: this.#signal })
+    const cancellation = cancelOnAbort({
+      client: this.#client,
+      pid: this.#pid,
+      signal: this.#signal,
+      pooled: this.#isPooled,
+    })
     try {
       return await Promise.race([this.#connection.query(text, values), cancellation.givenUp])
     } finally {

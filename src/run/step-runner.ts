@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
+import { ServerUnsupportedError } from '../errors.ts'
 import { hurryAutovacuum } from '../sql/blockers.ts'
 import { toText } from '../sql/sql.ts'
 import type {
@@ -81,15 +82,17 @@ async function runTransaction(
   step: TransactionStep,
   attempt: Attempt,
 ): Promise<StepsOutcome> {
-  const stopWatching = attempt.watch(session.pid)
+  const watch: { stop?: () => Promise<void> } = {}
   try {
     return await session.transaction(async () => {
+      // Through a pooler, which session it is shows only in the transaction.
+      watch.stop = attempt.watch(session.pid)
       await session.query(toText(step.settings))
       if (attempt.hurry) await session.query(toText(hurryAutovacuum))
       return runActions(session, step.actions)
     })
   } finally {
-    await stopWatching()
+    await watch.stop?.()
   }
 }
 
@@ -133,6 +136,11 @@ async function runCommand(step: CommandStep, client: DatabaseClient, attempt: At
   const spoiled = new AbortController()
   const either = AbortSignal.any([signal, spoiled.signal])
   await withConnection(client, { signal: either }, async (session) => {
+    if (session.isPooled) {
+      throw new ServerUnsupportedError(
+        `Cannot ${step.label} concurrently through a pooler: its timeouts cannot be turned off there for one statement, and cut short it would stay half-done. Connect to the server itself, or set detachMode to 'blocking'.`,
+      )
+    }
     const command = new RunningCommand(session, step)
     try {
       if (client.capabilities.concurrentSessions) {

@@ -44,11 +44,25 @@ export class TablePlanner {
 
   /** Plans the table as it is now; with `at`, the period of that moment is wanted, too. */
   async plan(config: TablePartitionConfig, options: PlanOptions, at?: Instant): Promise<Planned> {
-    const calculator = this.calculatorOf(config)
-    const { metadata, repo } = this.#parts
+    const { metadata } = this.#parts
     const read = options.signal ? { signal: options.signal } : {}
+    // What is wrong with the configuration alone is said without a server.
+    const calculator = this.calculatorOf(config)
     const tree = await metadata.readTree(config.table, read)
-    const base: PlanInput = {
+    const base = this.inputOf({ config, tree }, calculator, options)
+    const input = at ? { ...base, explicit: explicitPositions(base, at) } : base
+    const evidence = await metadata.collectEvidence(evidenceNeeded(input), read)
+    return { input, plan: planTable(input, evidence) }
+  }
+
+  /** What a plan of the table rests on, besides evidence. */
+  inputOf(
+    { config, tree }: { readonly config: TablePartitionConfig; readonly tree: PartitionTree },
+    calculator: PeriodCalculator,
+    options: PlanOptions,
+  ): PlanInput {
+    const { repo } = this.#parts
+    return {
       config,
       calculator,
       tree,
@@ -56,9 +70,6 @@ export class TablePlanner {
       ...limitOf(repo, tree),
       ...nowOf(options),
     }
-    const input = at ? { ...base, explicit: explicitPositions(base, at) } : base
-    const evidence = await metadata.collectEvidence(evidenceNeeded(input), read)
-    return { input, plan: planTable(input, evidence) }
   }
 
   /** The calendar of a table, checked against the zone of the DDL. */

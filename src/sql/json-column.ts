@@ -8,6 +8,19 @@ export function jsonTexts(value: unknown): readonly string[] {
   return jsonList(value).filter((entry) => typeof entry === 'string')
 }
 
+/** Whole numbers of a list that was read already, or of a column that is one. */
+export function jsonNumbers(value: unknown): readonly number[] {
+  const list = Array.isArray(value) ? value : jsonList(value)
+  return list.filter((entry) => typeof entry === 'number')
+}
+
+/** The same for what `json_object_agg(number, text)` made, by number. */
+export function jsonNumbered(value: unknown): ReadonlyMap<number, string> {
+  const object: unknown = typeof value === 'string' ? JSON.parse(value) : undefined
+  if (!isObject(object)) return new Map()
+  return new Map(Object.entries(object).map(([number, text]) => [Number(number), String(text)]))
+}
+
 export type JsonObject = Readonly<Record<string, unknown>>
 
 /** The member as text; empty where the query gave none. */

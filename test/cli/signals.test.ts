@@ -15,6 +15,7 @@ describe('a run that is told to stop', () => {
     async (signal, expected) => {
       const database = await createDatabase(newest)
       await makeMonthly(database)
+      await makeMonthly(database, { name: 'later' })
       // So that a statement may wait for a lock long enough to be interrupted.
       await database.sql(`ALTER DATABASE ${database.name} SET deadlock_timeout = '60s'`)
       const cwd = directoryWith(database, {
@@ -23,7 +24,7 @@ describe('a run that is told to stop', () => {
       })
       await hold(database, 'LOCK TABLE app.events IN ACCESS EXCLUSIVE MODE')
 
-      const run = startBinary(['apply'], { cwd })
+      const run = startBinary(['apply', '--concurrency', '1'], { cwd })
       await until(() => isWaiting(database), 'a statement waits')
       run.kill(signal)
       const { code, stdout, stderr } = await run.ended
@@ -35,6 +36,7 @@ describe('a run that is told to stop', () => {
       expect(await sessionsOf(database)).toEqual([])
       expect(await advisoryLocksOf(database)).toBe(0)
       expect(await partitionsOf(database)).toHaveLength(3)
+      expect(await partitionsOf(database, 'later')).toHaveLength(3)
     },
   )
 

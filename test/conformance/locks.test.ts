@@ -16,6 +16,7 @@ import type { LockConformanceOptions, LockFixture } from '../../src/testing.ts'
 import { lockConformance } from '../../src/testing.ts'
 import type { TestDatabase } from '../support/database.ts'
 import { createDatabase, describeEachServer } from '../support/database.ts'
+import { describeWithPgBouncer, startPgBouncer } from '../support/pgbouncer.ts'
 import { describeWithRedis } from '../support/redis.ts'
 import { connectRedis } from '../support/redis-send.ts'
 
@@ -58,6 +59,28 @@ describeEachServer('PostgresAdvisoryLockManager conforms', (major) => {
     })
   })
 })
+
+describeWithPgBouncer(
+  'PostgresAdvisoryLockManager conforms through a pooler in transaction mode',
+  (major) => {
+    let database: TestDatabase
+
+    beforeAll(async () => {
+      database = await createDatabase(major)
+    })
+
+    itConforms({
+      create: async () => {
+        const pooler = await startPgBouncer(database)
+        return {
+          locks: new PostgresAdvisoryLockManager(pooler.pool()),
+          other: new PostgresAdvisoryLockManager(pooler.pool()),
+          dispose: async () => undefined,
+        }
+      },
+    })
+  },
+)
 
 describe('PostgresAdvisoryLockManager on PGlite conforms within its process', () => {
   let db: PGlite

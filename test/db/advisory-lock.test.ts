@@ -14,6 +14,8 @@ import { PostgresAdvisoryLockManager } from '../../src/run/locks/advisory.ts'
 import { advisoryLockKey } from '../../src/sql/advisory-lock.ts'
 import type { TestDatabase } from '../support/database.ts'
 import { createDatabase, describeEachServer } from '../support/database.ts'
+import { ownPool } from '../support/own-pool.ts'
+import { createRole } from '../support/roles.ts'
 
 const table = { schema: 'app', name: 'events' }
 
@@ -45,7 +47,7 @@ describeEachServer('PostgresAdvisoryLockManager', (major) => {
     await expect(attempt).rejects.toBeInstanceOf(LockAcquisitionError)
     await expect(attempt).rejects.toThrow(
       new RegExp(
-        `^app\\.events: another maintainer holds .*process ${pid}, application "nightly .*connected since 20`,
+        `^app\\.events: another maintainer holds .*process ${pid}, application "nightly .*at work since 20`,
       ),
     )
     await lease.release()
@@ -74,28 +76,66 @@ describeEachServer('PostgresAdvisoryLockManager', (major) => {
   })
 
   it('leaves no lock and no setting behind on the connection that it gives back', async () => {
-    const pool = new Pool({ connectionString: database.url, max: 2, options: '-c idle_session_timeout=2h' })
+    const pool = ownPool(database, { max: 2, options: '-c idle_in_transaction_session_timeout=2h' })
     const lease = await new PostgresAdvisoryLockManager(pool).acquireLock(table)
     await lease.release()
     expect(pool.idleCount).toBe(1)
-    const { rows } = await pool.query(`SELECT current_setting('idle_session_timeout') AS timeout`)
-    expect(rows).toEqual([{ timeout: '2h' }])
+    const { rows } = await pool.query(
+      `SELECT current_setting('idle_in_transaction_session_timeout') AS timeout, txid_current_if_assigned() AS open`,
+    )
+    expect(rows).toEqual([{ timeout: '2h', open: null }])
     expect(await holders()).toEqual([])
-    await pool.end()
   })
 
-  it('outlives the idle_session_timeout of the role', async () => {
-    const pool = new Pool({ connectionString: database.url, options: '-c idle_session_timeout=150ms' })
+  it('outlives every timeout of the role that ends sessions', async () => {
+    await using database = await createDatabase(major)
+    const timeouts = ['idle_session_timeout', 'idle_in_transaction_session_timeout']
+    if (major >= 17) timeouts.push('transaction_timeout')
+    const role = await createRole(database, {
+      settings: Object.fromEntries(timeouts.map((name) => [name, '150ms'])),
+    })
+    const pool = ownPool(database, { connectionString: role.url })
     const lease = await new PostgresAdvisoryLockManager(pool).acquireLock(table)
-    // A session that is not protected shows when the timeout has struck.
-    const victim = await pool.connect()
-    await new Promise((resolve) => victim.once('error', resolve))
-    victim.release(true)
+    // Sessions that are not protected show when the timeouts have struck: beside a transaction, and in one.
+    for (const first of ['SELECT 1', 'BEGIN']) {
+      const victim = await pool.connect()
+      const ended = new Promise((resolve) => victim.once('error', resolve))
+      await victim.query(first)
+      await ended
+      victim.release(true)
+    }
     await expect(lease.assertHeld()).resolves.toBeUndefined()
     expect(lease.signal.aborted).toBe(false)
     await lease.release()
-    await pool.end()
   })
+
+  it.each(['serializable', 'repeatable read'])(
+    'holds no table and keeps VACUUM from nothing, where transactions are %s by default',
+    async (isolation) => {
+      await using database = await createDatabase(major)
+      const role = await createRole(database, { settings: { default_transaction_isolation: isolation } })
+      await database.sql('CREATE TABLE garbage AS SELECT FROM generate_series(1, 1000)')
+      const pool = ownPool(database, { connectionString: role.url })
+      await using lease = await new PostgresAdvisoryLockManager(pool).acquireLock(table)
+      await lease.assertHeld()
+      const [open] = await database.sql(
+        `SELECT state, backend_xid, backend_xmin,
+                (SELECT array_agg(l.locktype ORDER BY l.locktype) FROM pg_locks l WHERE l.pid = a.pid)::text[] AS locks
+         FROM pg_stat_activity a WHERE usename = $1 AND state <> 'idle'`,
+        [role.name],
+      )
+      expect(open).toEqual({
+        state: 'idle in transaction',
+        backend_xid: null,
+        backend_xmin: null,
+        locks: ['advisory', 'virtualxid'],
+      })
+      await database.sql('DELETE FROM garbage')
+      await database.sql('VACUUM garbage')
+      const [left] = await database.sql(`SELECT pg_relation_size('garbage')::int AS bytes`)
+      expect(left).toEqual({ bytes: 0 })
+    },
+  )
 
   describe('a lock that is lost', () => {
     it('with its connection is noticed at once', async () => {
@@ -112,13 +152,21 @@ describeEachServer('PostgresAdvisoryLockManager', (major) => {
       await (await locks.acquireLock(table)).release()
     })
 
-    it('to pg_advisory_unlock_all is noticed by the next look', async () => {
+    it('to the end of its transaction is noticed by the next look', async () => {
       const { client, query } = onlyConnection(database.pool)
       const lease = await new PostgresAdvisoryLockManager(client).acquireLock(table)
       await lease.assertHeld()
-      await query('SELECT pg_advisory_unlock_all()')
+      await query('COMMIT')
       await expect(lease.assertHeld()).rejects.toThrow(/does not hold it any more/)
       expect(lease.signal.reason).toBeInstanceOf(LockLostError)
+      await lease.release()
+    })
+
+    it('is not lost to pg_advisory_unlock_all', async () => {
+      const { client, query } = onlyConnection(database.pool)
+      const lease = await new PostgresAdvisoryLockManager(client).acquireLock(table)
+      await query('SELECT pg_advisory_unlock_all()')
+      await expect(lease.assertHeld()).resolves.toBeUndefined()
       await lease.release()
     })
 
@@ -127,7 +175,7 @@ describeEachServer('PostgresAdvisoryLockManager', (major) => {
       const { client, redirectTo } = onlyConnection(database.pool)
       const lease = await new PostgresAdvisoryLockManager(client).acquireLock(table)
       redirectTo((text) => other.query(text))
-      await expect(lease.assertHeld()).rejects.toThrow(/a pooler in transaction mode/)
+      await expect(lease.assertHeld()).rejects.toThrow(/a pooler gave the run another session/)
       redirectTo(undefined)
       await lease.release()
       other.release()
@@ -144,7 +192,7 @@ describeEachServer('PostgresAdvisoryLockManager', (major) => {
     })
   })
 
-  it('closes the connection when the lock cannot be unlocked, so that it is free all the same', async () => {
+  it('closes the connection when the transaction cannot be ended, so that it is free all the same', async () => {
     const { client, redirectTo } = onlyConnection(database.pool)
     const warnings: string[] = []
     const logger = {
@@ -168,7 +216,7 @@ describeEachServer('PostgresAdvisoryLockManager', (major) => {
     const { client, redirectTo } = onlyConnection(database.pool)
     redirectTo(async (text, send) => {
       const answer = await send(text)
-      if (text.includes('pg_try_advisory_lock'))
+      if (text.includes('pg_try_advisory_xact_lock'))
         throw Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' })
       return answer
     })

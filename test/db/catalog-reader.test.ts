@@ -43,7 +43,7 @@ describeEachServer('reading a tree', (major) => {
     const trees = await new PostgresMetadataProvider(client).readTrees(
       tables.map((name) => ({ schema: 'public', name })),
     )
-    expect(trees.map(({ parent }) => parent.name.name)).toEqual(tables)
+    expect(trees.map((reading) => 'tree' in reading && reading.tree.parent.name.name)).toEqual(tables)
     return sent
   }
 
@@ -150,7 +150,7 @@ describeEachServer('reading a tree', (major) => {
       const { result, error } = await partsmith.service.run(config, { now })
       expect(error).toMatchObject({ code: 'access-denied', sqlState: '42501' })
       expect(result.error).toMatch(
-        /^public\.events: cannot create public\.events__2026_03: permission denied for .*\. The role needs to own public\.events .*Nothing was changed\.$/,
+        /^public\.events: cannot create public\.events__2026_03: permission denied for .*\. The role needs to own public\.events, .*Nothing was changed\.$/,
       )
     }
     expect(await database.sql(`SELECT oid FROM pg_class`)).toEqual(before)
@@ -167,6 +167,45 @@ describeEachServer('reading a tree', (major) => {
       /^The database could not be read: .*\(SQLSTATE 57014\)\. Nothing was changed.*\.$/,
     )
     holder.release(true)
+  })
+
+  it('finds every foreign key that refers to a table, its DEFAULT or a marked table, once', async () => {
+    await database.sql(
+      `${eventsTable} ${partitionsOf('events', 2)} CREATE TABLE rest PARTITION OF events DEFAULT;
+       CREATE TABLE one (id bigint, at timestamptz, CONSTRAINT one_fk FOREIGN KEY (id, at) REFERENCES events);
+       CREATE TABLE two (id bigint, at timestamptz, CONSTRAINT two_fk FOREIGN KEY (id, at) REFERENCES rest);
+       CREATE TABLE gone (LIKE events INCLUDING ALL);
+       COMMENT ON TABLE gone IS 'pg-partsmith:orphan-parent=public.events';
+       CREATE TABLE three (id bigint, at timestamptz, CONSTRAINT three_fk FOREIGN KEY (id, at) REFERENCES gone);
+       ${major >= 18 ? 'CREATE TABLE four (id bigint, at timestamptz, CONSTRAINT four_fk FOREIGN KEY (id, at) REFERENCES events NOT ENFORCED);' : ''}
+       CREATE VIEW looks AS SELECT id, at FROM events;`,
+    )
+    const { parent, detached } = await new PostgresMetadataProvider(database.pool).readTree(events)
+    const names = (keys: readonly { readonly name: string }[]): readonly string[] =>
+      keys.map(({ name }) => name)
+    expect(names(parent.referencedBy)).toEqual([...(major >= 18 ? ['four_fk'] : []), 'one_fk', 'two_fk'])
+    expect(detached.map(({ referencedBy }) => names(referencedBy))).toEqual([['three_fk']])
+  })
+
+  it('names the columns of keys, also where others were dropped, and the expressions of keys', async () => {
+    await database.sql(
+      `CREATE TABLE events (a int, dropped int, "B b" timestamptz NOT NULL, c int NOT NULL) PARTITION BY RANGE ("B b");
+       ALTER TABLE events DROP COLUMN dropped;
+       CREATE UNIQUE INDEX pair ON events (c, "B b") INCLUDE (a);
+       CREATE TABLE cut (at timestamptz, n int) PARTITION BY RANGE (n, (lower('x' || n)));`,
+    )
+    const provider = new PostgresMetadataProvider(database.pool)
+    const { parent } = await provider.readTree(events)
+    expect(parent).toMatchObject({
+      columns: ['a', 'B b', 'c'],
+      key: [{ name: 'B b', expression: undefined, type: 'timestamp with time zone' }],
+      uniqueKeys: [{ name: 'pair', columns: ['c', 'B b'] }],
+    })
+    const cut = await provider.readTree({ schema: 'public', name: 'cut' })
+    expect(cut.parent.key).toEqual([
+      { name: 'n', expression: undefined, type: 'integer' },
+      { name: undefined, expression: expect.stringContaining('lower('), type: '' },
+    ])
   })
 
   it('of what is not there, or is no partitioned table, says so', async () => {

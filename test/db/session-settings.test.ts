@@ -146,6 +146,41 @@ describeEachServer('the settings of a session', (major) => {
     }
   })
 
+  it('of the role cannot end a run that waits longer than any of them in its hooks', async () => {
+    await using database = await createDatabase(major)
+    const role = await createRole(database, {
+      settings: {
+        lock_timeout: '50ms',
+        statement_timeout: '1s',
+        idle_in_transaction_session_timeout: '150ms',
+        idle_session_timeout: '150ms',
+        ...(major >= 17 && { transaction_timeout: '300ms' }),
+      },
+    })
+    await database.sql(`${events} ALTER TABLE events OWNER TO ${role.name};
+      ALTER TABLE events__2026_01 OWNER TO ${role.name}; ALTER TABLE events__2026_03 OWNER TO ${role.name};
+      GRANT ALL ON SCHEMA public TO ${role.name}; CREATE TABLE rest PARTITION OF events DEFAULT;
+      ALTER TABLE rest OWNER TO ${role.name}; INSERT INTO events VALUES (1, '2026-04-10')`)
+    const pool = ownPool(database, { connectionString: role.url })
+    // A session like the lock's, but without its protection, ends; the hook waits for that.
+    const unprotectedEnds = async (): Promise<void> => {
+      const victim = await pool.connect()
+      const ended = new Promise((resolve) => victim.once('error', resolve))
+      await victim.query('BEGIN')
+      await ended
+      victim.release(true)
+    }
+    const { result, error } = await createPartsmith({
+      pool,
+      hooks: [{ beforeCreate: unprotectedEnds, beforeDetach: unprotectedEnds }],
+    }).service.run({ ...expiring, createAheadCount: 2 }, { now })
+    expect(error).toBeUndefined()
+    expect(result.operations.map(({ id, status }) => [id, status])).toEqual([
+      ['create public.events__2026_04', 'done'],
+      ['detach public.events__2026_01', 'done'],
+    ])
+  })
+
   it('of a role that only reads have it refused, with nothing changed', async () => {
     await using database = await createDatabase(major)
     const role = await createRole(database, { settings: { default_transaction_read_only: 'on' } })

@@ -7,8 +7,8 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { closingText } from './closing-line.ts'
 
 const repository = fileURLToPath(new URL('../..', import.meta.url))
-const nothing = { passed: 0, failed: 0, skipped: 0, skippedRedis: 0 }
-const good = { exitCode: 0, redisMissing: '' }
+const nothing = { passed: 0, failed: 0, skipped: 0, skippedFor: { Redis: 0, PgBouncer: 0 } }
+const good = { exitCode: 0, missing: { Redis: '', PgBouncer: '' } }
 
 /** Runs the given test files with this reporter, as a run of its own. */
 function runTests(
@@ -44,21 +44,22 @@ describe('the closing line', () => {
     expect(closingText({ ...nothing, passed: 1, skipped: 2 }, good)).toBe('\n1 passed, 0 failed, 2 skipped\n')
   })
 
-  it('says before it how many Redis tests were skipped, and why', () => {
+  it('says before it how many tests were skipped for want of a program, and why', () => {
     const text = closingText(
-      { ...nothing, skipped: 3, skippedRedis: 2 },
-      { exitCode: 0, redisMissing: 'it rained' },
+      { ...nothing, skipped: 4, skippedFor: { Redis: 2, PgBouncer: 1 } },
+      { exitCode: 0, missing: { Redis: 'it rained', PgBouncer: 'it snowed' } },
     )
     expect(text.split('\n')).toEqual([
       '',
       'SKIPPED: 2 Redis tests, because it rained.',
-      '0 passed, 0 failed, 3 skipped',
+      'SKIPPED: 1 PgBouncer tests, because it snowed.',
+      '0 passed, 0 failed, 4 skipped',
       '',
     ])
   })
 
   it('never says that nothing failed when the run failed', () => {
-    const text = closingText({ ...nothing, passed: 5 }, { exitCode: 1, redisMissing: '' })
+    const text = closingText({ ...nothing, passed: 5 }, { ...good, exitCode: 1 })
     expect(text).toMatch(/the run did \(exit code 1\): see above\.\n5 passed, 1 failed\n$/)
   })
 

@@ -1,5 +1,6 @@
 import { writeSync } from 'node:fs'
 import type { Reporter, TestCase, TestModule, TestSuite, Vitest } from 'vitest/node'
+import { whyNoPgBouncer } from './pgbouncer-program.ts'
 import type { TestRedis } from './redis-server.ts'
 
 /** The numbers of a test run. */
@@ -8,9 +9,13 @@ export interface RunCount {
   /** Failed tests, and files and suites that failed outside a test. */
   readonly failed: number
   readonly skipped: number
-  /** Of the skipped ones, those whose name says that they need Redis. */
-  readonly skippedRedis: number
+  /** Of the skipped ones, those whose name says that they need the program. */
+  readonly skippedFor: Readonly<Record<Program, number>>
 }
+
+/** What some tests need besides the servers. */
+export type Program = 'Redis' | 'PgBouncer'
+const programs: readonly Program[] = ['Redis', 'PgBouncer']
 
 /**
  * Ends the run with a line of its own: `12 passed, 0 failed` or `12 passed, 0 failed, 3 skipped`.
@@ -19,25 +24,32 @@ export interface RunCount {
  * file that cannot be loaded, a setup that throws and a coverage below its threshold count too.
  */
 export class ClosingLine implements Reporter {
-  #count: RunCount = { passed: 0, failed: 0, skipped: 0, skippedRedis: 0 }
+  #count: RunCount = { passed: 0, failed: 0, skipped: 0, skippedFor: { Redis: 0, PgBouncer: 0 } }
   #vitest: Vitest | undefined
   #redisMissing = ''
 
   onInit(vitest: Vitest): void {
     this.#vitest = vitest
     process.once('exit', (code) => {
-      writeSync(1, closingText(this.#count, { exitCode: code, redisMissing: this.#redisMissing }))
+      writeSync(
+        1,
+        closingText(this.#count, {
+          exitCode: code,
+          missing: { Redis: this.#redisMissing, PgBouncer: whyNoPgBouncer },
+        }),
+      )
     })
   }
 
   onTestRunEnd(modules: readonly TestModule[], unhandledErrors: readonly unknown[]): void {
     const counts = modules.map(countModule)
-    const sum = (key: keyof RunCount): number => counts.reduce((total, count) => total + count[key], 0)
+    const sum = (number: (count: RunCount) => number): number =>
+      counts.reduce((total, count) => total + number(count), 0)
     this.#count = {
-      passed: sum('passed'),
-      failed: sum('failed') + unhandledErrors.length,
-      skipped: sum('skipped'),
-      skippedRedis: sum('skippedRedis'),
+      passed: sum(({ passed }) => passed),
+      failed: sum(({ failed }) => failed) + unhandledErrors.length,
+      skipped: sum(({ skipped }) => skipped),
+      skippedFor: forEach((program) => sum(({ skippedFor }) => skippedFor[program])),
     }
     for (const project of this.#vitest?.projects ?? []) {
       const redis: TestRedis | undefined = project.getProvidedContext().testRedis
@@ -55,8 +67,16 @@ function countModule(module: TestModule): RunCount {
     passed: count('passed').length,
     failed: count('failed').length + broken.length,
     skipped: skipped.length,
-    skippedRedis: skipped.filter((test) => /redis/i.test(test.fullName)).length,
+    skippedFor: forEach((program) => skipped.filter((test) => names(test, program)).length),
   }
+}
+
+function forEach(count: (program: Program) => number): RunCount['skippedFor'] {
+  return { Redis: count('Redis'), PgBouncer: count('PgBouncer') }
+}
+
+function names({ fullName }: TestCase, program: Program): boolean {
+  return fullName.toLowerCase().includes(program.toLowerCase())
 }
 
 const hasErrors = (part: TestModule | TestSuite): boolean => part.errors().length > 0
@@ -64,11 +84,13 @@ const hasErrors = (part: TestModule | TestSuite): boolean => part.errors().lengt
 /** What the end of a run says; `exitCode` is that of the whole run. */
 export function closingText(
   count: RunCount,
-  end: { readonly exitCode: number; readonly redisMissing: string },
+  end: { readonly exitCode: number; readonly missing: Readonly<Record<Program, string>> },
 ): string {
   const lines: string[] = ['']
-  if (count.skippedRedis > 0) {
-    lines.push(`SKIPPED: ${count.skippedRedis} Redis tests, because ${end.redisMissing}.`)
+  for (const program of programs) {
+    const skipped = count.skippedFor[program]
+    if (skipped > 0 && end.missing[program] !== '')
+      lines.push(`SKIPPED: ${skipped} ${program} tests, because ${end.missing[program]}.`)
   }
   const onlyTheRun = count.failed === 0 && end.exitCode !== 0
   if (onlyTheRun) lines.push(`No test failed, but the run did (exit code ${end.exitCode}): see above.`)

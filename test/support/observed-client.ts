@@ -56,5 +56,6 @@ async function observedConnection(
       await connection.release(discard)
     },
     onLost: (listener) => connection.onLost(listener),
+    openedWith: () => connection.openedWith?.(),
   }
 }

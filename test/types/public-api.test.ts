@@ -203,6 +203,39 @@ describe('parts', () => {
     expectTypeOf<ApplyOptions['signal']>().toEqualTypeOf<AbortSignal | undefined>()
   })
 
+  it('a fleet is many targets in one run', () => {
+    expectTypeOf<api.FleetTarget>().toEqualTypeOf<{
+      readonly config: api.ConfigInput
+      readonly plan?: MaintenancePlan
+      readonly allowDestructive?: boolean
+    }>()
+    expectTypeOf<api.FleetOptions>().toExtend<ApplyOptions>()
+    expectTypeOf<api.FleetOptions['concurrency']>().toEqualTypeOf<number | undefined>()
+    expectTypeOf<api.PartitionMaintainer['maintainFleet']>().returns.resolves.toEqualTypeOf<
+      readonly MaintenanceResult[]
+    >()
+    expectTypeOf<api.PartitionLifecycleService['runFleet']>().returns.resolves.toEqualTypeOf<
+      readonly api.RunOutcome[]
+    >()
+    expectTypeOf<api.PartitionLifecycleService['planFleet']>().returns.resolves.toEqualTypeOf<
+      readonly api.FleetPlan[]
+    >()
+    expectTypeOf<api.PartitionLifecycleService['inspectFleet']>().returns.resolves.toEqualTypeOf<
+      readonly api.FleetInspection[]
+    >()
+    expectTypeOf<api.Partsmith['maintainFleet']>().toEqualTypeOf<
+      (
+        targets: readonly api.FleetTarget[],
+        options?: api.FleetOptions,
+      ) => Promise<readonly MaintenanceResult[]>
+    >()
+    // Providers of one table at a time go on working.
+    expectTypeOf<PartitionMetadataProvider['readTrees']>().extract<undefined>().toEqualTypeOf<undefined>()
+    expectTypeOf<api.TreeReading>().toEqualTypeOf<
+      { readonly tree: api.PartitionTree } | { readonly error: unknown }
+    >()
+  })
+
   it('createPartsmith wires everything for a pool', () => {
     expectTypeOf(api.createPartsmith)
       .returns.toHaveProperty('service')

@@ -1,12 +1,12 @@
 import { type DocumentTable, formatTableName, type MaintenancePlan, PlanMismatchError } from '../../index.ts'
 import type { CommandIo } from '../command-io.ts'
 import type { CommandSpec } from '../command-spec.ts'
-import { eachTable } from '../each-table.ts'
 import type { ExitCode } from '../exit-code.ts'
 import { readPlanFile } from '../plan-file.ts'
 import { tableText } from '../render/printable.ts'
 import type { CommandReport } from '../report.ts'
-import { closingOfRuns, isAllowed, reportRun, type RunRequest, type RunTableReport } from '../run-report.ts'
+import { runFleet } from '../run-fleet.ts'
+import { closingOfRuns, isAllowed, reportRuns, type RunRequest } from '../run-report.ts'
 import {
   type RunOptions,
   runOptions,
@@ -24,24 +24,19 @@ export interface ApplyRequest extends RunRequest {
 
 /** Carries out saved plans, or plans and carries out; each table under its own lock. */
 export async function applyPlans(workspace: Workspace, request: ApplyRequest): Promise<CommandReport> {
-  const { io, partsmith, tables: selected } = workspace
-  const { plans, continueOnError } = request
-  const reports: RunTableReport[] = []
-  const planned = plans && tablesOf(plans, selected)
-  const tables = await eachTable({ ...workspace, tables: planned ?? selected }, 'applying', async (table) => {
-    const { config } = table
-    const saved = plans?.find((plan) => isPlanOf(plan, table))
-    const plan = saved ?? (await partsmith.plan(config, { signal: io.signal }))
-    const outcome = await partsmith.service.runPlan(config, plan, {
-      signal: io.signal,
-      allowDestructive: isAllowed(request, table),
-      continueOnError,
-    })
-    const report = await reportRun(workspace, request, { table, outcome })
-    reports.push(report)
-    return report
+  const { plans, continueOnError, concurrency } = request
+  const tables = plans ? tablesOf(plans, workspace.tables) : workspace.tables
+  const outcomes = await runFleet(workspace, {
+    doing: 'applying',
+    targets: tables.map((table) => {
+      const plan = plans?.find((saved) => isPlanOf(saved, table))
+      return { config: table.config, allowDestructive: isAllowed(request, table), ...(plan && { plan }) }
+    }),
+    concurrency,
+    continueOnError,
   })
-  return { command: 'apply', tables, closing: closingOfRuns(reports, tables.length) }
+  const reports = await reportRuns(workspace, request, { tables, outcomes })
+  return { command: 'apply', tables: reports, closing: closingOfRuns(reports, tables.length) }
 }
 
 /** The tables that the file has plans for; a plan for a table that was not asked for is left alone. */
@@ -74,6 +69,7 @@ export async function runApply(
       options: table,
       io,
       allowHooks,
+      concurrency: run.concurrency,
       check: async () => {
         if (file !== undefined) plans = await readPlanFile(file, io.cwd)
       },

@@ -1,6 +1,6 @@
 import type { CommandIo } from '../command-io.ts'
 import type { CommandSpec } from '../command-spec.ts'
-import { eachTable } from '../each-table.ts'
+import { eachTable, lookAtFleet } from '../each-table.ts'
 import type { ExitCode } from '../exit-code.ts'
 import { exitCodeOfFindings } from '../failure-code.ts'
 import { renderInspection } from '../render/inspection.ts'
@@ -16,18 +16,18 @@ export interface InspectRequest {
 
 /** Looks at every table of the workspace; changes nothing. */
 export async function inspectTables(workspace: Workspace, request: InspectRequest): Promise<CommandReport> {
-  const { io, partsmith, verbose } = workspace
+  const { partsmith, verbose } = workspace
   let findings = 0
+  const looked = await lookAtFleet(workspace, (configs, read) => partsmith.inspectFleet(configs, read))
   const tables = await eachTable(workspace, 'reading', async ({ config }): Promise<TableReport> => {
-    const inspection = await partsmith.inspect(config, { signal: io.signal })
-    const plan = request.observe ? await partsmith.plan(config, { signal: io.signal }) : undefined
+    const { inspection, plan } = looked(config)
     findings += inspection.findings.length
     return {
       table: config.table,
       exitCode: exitCodeOfFindings(inspection.findings),
       lines: (page) => renderInspection({ config, inspection }, page, { all: verbose }),
       fields: { inspection },
-      observed: { table: config.table, up: true, inspection, plan },
+      observed: { table: config.table, up: true, inspection, ...(request.observe && { plan }) },
     }
   })
   const failed = tables.filter(({ error }) => error !== undefined).length

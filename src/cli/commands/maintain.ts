@@ -1,9 +1,9 @@
 import type { CommandIo } from '../command-io.ts'
 import type { CommandSpec } from '../command-spec.ts'
-import { eachTable } from '../each-table.ts'
 import type { ExitCode } from '../exit-code.ts'
 import type { CommandReport } from '../report.ts'
-import { closingOfRuns, isAllowed, reportRun, type RunRequest, type RunTableReport } from '../run-report.ts'
+import { runFleet } from '../run-fleet.ts'
+import { closingOfRuns, isAllowed, reportRuns, type RunRequest } from '../run-report.ts'
 import {
   type RunOptions,
   runOptions,
@@ -14,21 +14,17 @@ import {
 } from '../table-options.ts'
 import { withWorkspace, type Workspace } from '../workspace.ts'
 
-/** Plans and carries out, each table under one lock. */
+/** Plans and carries out, each table that has something to do under its own lock. */
 export async function maintainTables(workspace: Workspace, request: RunRequest): Promise<CommandReport> {
-  const { io, partsmith } = workspace
-  const reports: RunTableReport[] = []
-  const tables = await eachTable(workspace, 'maintaining', async (table) => {
-    const outcome = await partsmith.service.run(table.config, {
-      signal: io.signal,
-      allowDestructive: isAllowed(request, table),
-      continueOnError: request.continueOnError,
-    })
-    const report = await reportRun(workspace, request, { table, outcome })
-    reports.push(report)
-    return report
+  const { tables } = workspace
+  const outcomes = await runFleet(workspace, {
+    doing: 'maintaining',
+    targets: tables.map((table) => ({ config: table.config, allowDestructive: isAllowed(request, table) })),
+    concurrency: request.concurrency,
+    continueOnError: request.continueOnError,
   })
-  return { command: 'maintain', tables, closing: closingOfRuns(reports, tables.length) }
+  const reports = await reportRuns(workspace, request, { tables, outcomes })
+  return { command: 'maintain', tables: reports, closing: closingOfRuns(reports, tables.length) }
 }
 
 /** Runs the command as the shell does. */
@@ -38,8 +34,9 @@ export async function runMaintain(
   io: CommandIo,
 ): Promise<ExitCode> {
   const { allowHooks, ...run } = options
-  return withWorkspace({ command: 'maintain', options: table, io, allowHooks }, (workspace) =>
-    maintainTables(workspace, { ...run, observe: table.output === 'metrics' }),
+  return withWorkspace(
+    { command: 'maintain', options: table, io, allowHooks, concurrency: run.concurrency },
+    (workspace) => maintainTables(workspace, { ...run, observe: table.output === 'metrics' }),
   )
 }
 
@@ -47,7 +44,7 @@ export const maintainCommand: CommandSpec = {
   name: 'maintain',
   summary: 'Plan and apply under one lock, for cron and Kubernetes.',
   description:
-    'Plans every table and carries the plan out under one lock, so that nothing can come in between. Run it from a scheduler, more often than a partition is long. A second run right after does nothing. Nothing is detached or dropped without --allow-destructive, or allowDestructive: true for the table in the configuration.',
+    'Looks at all tables together and, where something is due, plans the table again under its lock and carries the plan out, so that nothing can come in between. A table with nothing to do takes no lock. Run it from a scheduler, more often than a partition is long. A second run right after does nothing. Nothing is detached or dropped without --allow-destructive, or allowDestructive: true for the table in the configuration.',
   options: [...tableOptions, ...runOptions],
   examples: [
     { line: 'pg-partsmith maintain --allow-destructive --ok-if-locked', what: 'the line for cron' },

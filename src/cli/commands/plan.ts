@@ -2,7 +2,7 @@ import { formatTableName, isDestructive, type MaintenancePlan } from '../../inde
 import { CommandError } from '../command-error.ts'
 import type { CommandIo } from '../command-io.ts'
 import type { CommandSpec, GivenOptions } from '../command-spec.ts'
-import { eachTable } from '../each-table.ts'
+import { eachTable, lookAtFleet } from '../each-table.ts'
 import { type ExitCode, worstOf } from '../exit-code.ts'
 import { exitCodeOfFindings } from '../failure-code.ts'
 import { planAsData, writePlanFile } from '../plan-file.ts'
@@ -29,8 +29,9 @@ export async function planTables(workspace: Workspace, options: PlanCommandOptio
   const { io, partsmith } = workspace
   const plans: MaintenancePlan[] = []
   const texts: string[] = []
+  const looked = await lookAtFleet(workspace, (configs, read) => partsmith.planFleet(configs, read))
   const tables = await eachTable(workspace, 'planning', async ({ config }): Promise<TableReport> => {
-    const plan = await partsmith.plan(config, { signal: io.signal })
+    const { plan } = looked(config)
     const sql = options.sql
       ? await partsmith.service.renderSql(config, plan, { signal: io.signal })
       : undefined

@@ -7,6 +7,8 @@ export interface DriverConnection {
   send(text: string, values: readonly unknown[] | undefined): Promise<QueryResult>
   /** Called once: `keep` for the next caller, or `close` it, or it is `lost` already. */
   giveBack(how: 'keep' | 'close' | 'lost'): void | Promise<void>
+  /** The process that the server named when the connection was opened. */
+  openedWith?(): number | undefined
 }
 
 export interface HeldConnection extends DatabaseConnection {
@@ -48,6 +50,7 @@ export function heldConnection(driver: DriverConnection): HeldConnection {
         listeners.delete(entry)
       }
     },
+    openedWith: () => driver.openedWith?.(),
     lose: (error) => {
       loss ??= error
       for (const listener of listeners) tell(listener, error)

@@ -10,6 +10,8 @@ export interface PgClientLike {
   on(event: 'error', listener: (error: Error) => void): unknown
   on(event: 'end', listener: () => void): unknown
   removeListener(event: 'error' | 'end', listener: (error: Error) => void): unknown
+  /** As the server named it when the connection was opened. */
+  readonly processID?: number | null
 }
 
 export interface PgQueryConfig {
@@ -78,6 +80,7 @@ function pgConnection(
       client.removeListener('end', onEnd)
       client.removeListener('error', connection.lose)
     },
+    openedWith: () => client.processID ?? undefined,
   })
   const onEnd = (): void => {
     connection.lose(new Error('The server or the network ended the connection.'))

@@ -128,6 +128,7 @@ function openConnection(
       else if (how !== 'lost') keep(reserved, link)
       leave()
     },
+    openedWith: () => pid,
   })
   return connection
 }

@@ -10,10 +10,8 @@ import { formatTableName } from '../../model/table-name.ts'
 import {
   advisoryLockHolder,
   advisoryLockKey,
-  advisoryUnlock,
-  idleSessionTimeoutBack,
+  beginLockTransaction,
   isAdvisoryLockHeldHere,
-  keepIdleSession,
   tryAdvisoryLock,
 } from '../../sql/advisory-lock.ts'
 import type { Sql } from '../../sql/sql.ts'
@@ -37,15 +35,16 @@ export interface AdvisoryLockOptions {
   readonly logger?: Logger
 }
 
-/** How long the lock's own session may take for an answer before the lock counts as lost. */
-const answerMs = 10_000
+/** How long the lock's own connection may take for an answer before the lock counts as lost. */
+const answer = { ms: 10_000, what: 'answer from the server' }
 
 /**
- * One PostgreSQL advisory lock per table, held by a session of its own for as long as the lease lasts.
+ * One PostgreSQL advisory lock per table, held by a transaction of its own for as long as the lease lasts.
  *
- * It needs no table and no rights, ends with its session, and excludes maintainers of the same database. It takes one
- * connection of the client for each lease: a client of a single connection is refused. It needs real sessions: a pooler
- * in transaction mode is noticed by `assertHeld`, not at once.
+ * It needs no table and no rights, ends with its connection, and excludes maintainers of the same database, also behind
+ * a pooler in transaction mode, which keeps a server connection for a transaction. The transaction stands open in
+ * between: it locks no table and keeps VACUUM from nothing. It takes one connection of the client for each lease: a
+ * client of a single connection is refused.
  *
  * On a client without concurrent sessions (PGlite) no other session exists, so the lock excludes those who use the
  * same client in this process, and nobody else.
@@ -124,8 +123,9 @@ class AdvisoryLease implements LockLease {
   readonly #logger: Logger
   readonly #lost = new AbortController()
   readonly #stopListening: () => void
-  #state: 'not locked' | 'locked' | 'in doubt' = 'not locked'
-  #idleTimeoutOff = false
+  /** Of the transaction: whether the connection can go back as it is, after a ROLLBACK, or not at all. */
+  #state: 'none' | 'open' | 'in doubt' = 'none'
+  #locked = false
   #released: Promise<void> | undefined
 
   constructor(
@@ -148,11 +148,11 @@ class AdvisoryLease implements LockLease {
 
   async tryLock(): Promise<boolean> {
     this.#state = 'in doubt'
-    const locked = await ask(this.#connection, tryAdvisoryLock(this.#lockKey))
-    this.#state = locked.rows[0]?.['locked'] === 'true' ? 'locked' : 'not locked'
-    if (this.#state === 'not locked') return false
-    this.#idleTimeoutOff = (await ask(this.#connection, keepIdleSession)).rows.length > 0
-    return true
+    await within(this.#connection.query(beginLockTransaction), answer)
+    const { rows } = await ask(this.#connection, tryAdvisoryLock(this.#lockKey))
+    this.#state = 'open'
+    this.#locked = rows[0]?.['locked'] === 'true'
+    return this.#locked
   }
 
   async refusal(): Promise<LockAcquisitionError> {
@@ -174,8 +174,8 @@ class AdvisoryLease implements LockLease {
       const { rows } = await ask(this.#connection, isAdvisoryLockHeldHere(this.#lockKey))
       if (rows[0]?.['held'] === 'true') return
       this.#lose(
-        `session ${String(rows[0]?.['pid'])} does not hold it any more; something unlocked it, or a pooler in ` +
-          'transaction mode gave the run another session',
+        `session ${String(rows[0]?.['pid'])} does not hold it any more; something ended its transaction, or a pooler ` +
+          'gave the run another session',
       )
     } catch (error) {
       this.#lose(`its session does not answer (${describeError(error)})`, error)
@@ -183,7 +183,7 @@ class AdvisoryLease implements LockLease {
   }
 
   #lose(reason: string, cause?: unknown): void {
-    if (this.signal.aborted || this.#state === 'not locked') return
+    if (this.signal.aborted || !this.#locked) return
     this.#state = 'in doubt'
     const message = `${this.#name}: the ${this.key} was lost: ${reason}. The run stops before its next statement.`
     this.#logger.warn(message)
@@ -199,17 +199,15 @@ class AdvisoryLease implements LockLease {
     await giveBack(this.#connection, !(await this.#leaveClean()))
   }
 
-  /** Whether the session holds nothing of ours any more; otherwise closing it releases the lock. */
+  /** Whether the connection holds nothing of ours any more; otherwise closing it releases the lock. */
   async #leaveClean(): Promise<boolean> {
-    if (this.#state !== 'locked') return this.#state === 'not locked'
+    if (this.#state !== 'open') return this.#state === 'none'
     try {
-      const { rows } = await ask(this.#connection, advisoryUnlock(this.#lockKey))
-      if (rows[0]?.['unlocked'] !== 'true') throw new Error('the session did not hold it')
-      if (this.#idleTimeoutOff) await ask(this.#connection, idleSessionTimeoutBack)
+      await within(this.#connection.query('ROLLBACK'), answer)
       return true
     } catch (error) {
       this.#logger.warn(
-        `${this.#name}: the ${this.key} could not be released (${describeError(error)}); its session is closed instead.`,
+        `${this.#name}: the ${this.key} could not be released (${describeError(error)}); its connection is closed instead.`,
       )
       return false
     }
@@ -221,7 +219,7 @@ class AdvisoryLease implements LockLease {
 }
 
 function ask(connection: DatabaseConnection, question: Sql): Promise<QueryResult> {
-  return within(connection.query(toText(question)), { ms: answerMs, what: 'answer from the server' })
+  return within(connection.query(toText(question)), answer)
 }
 
 function describeHolder(row: Readonly<Record<string, unknown>> | undefined): string {
@@ -233,10 +231,10 @@ function describeHolder(row: Readonly<Record<string, unknown>> | undefined): str
   // It may have been released between the two questions.
   if (pid === undefined) return ''
   const application = text('application_name')
-  const since = text('backend_start')
+  const since = text('since')
   return (
     ` (server process ${pid}` +
     (application === undefined ? '' : `, application ${JSON.stringify(application)}`) +
-    (since === undefined ? ')' : `, connected since ${since})`)
+    (since === undefined ? ')' : `, at work since ${since})`)
   )
 }

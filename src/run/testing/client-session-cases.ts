@@ -19,6 +19,20 @@ export const casesOfSeveralSessions: ClientChecks = {
       }),
     ),
 
+  'a connection that says which process it was opened with names its own session': async (client) => {
+    const connection = await client.connect()
+    try {
+      const pid = await pidOf(connection)
+      const opened = connection.openedWith?.()
+      must(
+        opened === undefined || opened === pid,
+        `The connection says that it was opened with the process ${opened}, and its session is ${pid}.`,
+      )
+    } finally {
+      await connection.release()
+    }
+  },
+
   'a running statement can be cancelled, and the connection used afterwards': (client) =>
     withOne(client, async ({ query, pid }) => {
       await cancelled(client, { query, pid })

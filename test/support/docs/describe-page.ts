@@ -5,11 +5,15 @@ import { join, posix } from 'node:path'
 import { afterAll, beforeAll, describe, it } from 'vitest'
 import type { ServerMajor, TestDatabase } from '../database.ts'
 import { createDatabase } from '../database.ts'
+import { launchPgBouncer } from '../pgbouncer.ts'
+import type { LaunchedPgBouncer } from '../pgbouncer.ts'
+import { pgBouncerProgram } from '../pgbouncer-program.ts'
 import { redisUrl } from '../redis.ts'
 import type { MarkdownPage } from './markdown.ts'
 import { parseMarkdown } from './markdown.ts'
 import { accepting, acceptOutputs, comparison } from './outputs.ts'
 import { expectStep } from './run-step.ts'
+import type { Need } from './steps.ts'
 import { stepsOf } from './steps.ts'
 import type { Workspace } from './workspace.ts'
 import { makeWorkspace, repository } from './workspace.ts'
@@ -42,17 +46,25 @@ export function describePage(
   // A page without blocks has been read, and there is nothing to try.
   if (steps.length === 0) return
   const redis = redisUrl()
+  const missing: readonly Need[] = [
+    ...(redis === undefined ? (['redis'] as const) : []),
+    ...(pgBouncerProgram === undefined ? (['pgbouncer'] as const) : []),
+  ]
+  const isPooled = !missing.includes('pgbouncer') && steps.some(({ needs }) => needs.includes('pgbouncer'))
   describe(`${path} (PostgreSQL ${major})`, () => {
     let database: TestDatabase
     let workspace: Workspace
+    let pooler: LaunchedPgBouncer | undefined
     const { compareOutput, finish } = accepting ? acceptOutputs(path) : comparison
     beforeAll(async () => {
       database = await createDatabase(major)
+      if (isPooled) pooler = await launchPgBouncer(database)
       workspace = await makeWorkspace({
         environment: {
           DATABASE_URL: database.url,
           PG_PARTSMITH_URL: database.url,
           ...(redis !== undefined && { REDIS_URL: redis }),
+          ...(pooler !== undefined && { POOLER_URL: pooler.urlFor() }),
         },
         ...(copyOf !== undefined && { copyOf }),
       })
@@ -60,13 +72,13 @@ export function describePage(
     afterAll(async () => {
       finish()
       await workspace.remove()
+      await pooler?.stop()
       await database.drop()
     })
 
     for (const step of steps) {
-      const needsRedis = step.needs.includes('redis')
-      const name = `does what line ${step.line} shows (${step.kind}${needsRedis ? ', Redis' : ''})`
-      it.skipIf(needsRedis && redis === undefined)(name, { timeout: 120_000 }, async () => {
+      const name = `does what line ${step.line} shows (${[step.kind, ...step.needs].join(', ')})`
+      it.skipIf(step.needs.some((need) => missing.includes(need)))(name, { timeout: 120_000 }, async () => {
         await expectStep(step, { workspace, sql: (text) => runStatements(database, text), compareOutput })
       })
     }

@@ -42,14 +42,28 @@ export type Step = StepBase &
       }
   )
 
+/** What a block needs besides a database. */
+export type Need = 'redis' | 'pgbouncer'
+
 interface StepBase {
   readonly line: number
   /** What the block after it says that it prints, and where that block begins. */
   readonly output?: { readonly text: string; readonly line: number }
-  readonly needs: readonly 'redis'[]
+  readonly needs: readonly Need[]
 }
 
-const known = ['continues', 'file', 'exit', 'scripts', 'output', 'kubernetes', 'needs redis', 'config', 'in']
+const needs: readonly Need[] = ['redis', 'pgbouncer']
+const known = [
+  'continues',
+  'file',
+  'exit',
+  'scripts',
+  'output',
+  'kubernetes',
+  'config',
+  'in',
+  ...needs.map((need) => `needs ${need}`),
+]
 
 /** Says what is done with each block; throws for a block that there is no rule for. */
 export function stepsOf(page: MarkdownPage): readonly Step[] {
@@ -87,7 +101,7 @@ function printsSomething({ kind }: Step): boolean {
 }
 
 function needsOf({ directives }: CodeBlock): Step['needs'] {
-  return directives.includes('needs redis') ? ['redis'] : []
+  return needs.filter((need) => directives.includes(`needs ${need}`))
 }
 
 type Bare<T> = T extends Step ? Omit<T, keyof StepBase> : never

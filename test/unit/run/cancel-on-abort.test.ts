@@ -49,6 +49,19 @@ describe('cancelOnAbort', () => {
     await expect(stopped).resolves.toBeUndefined()
   })
 
+  it('does not go on behind a pooler as long as its request could hit somebody else', async () => {
+    const cancel = vi.fn<DatabaseClient['cancel']>(() => new Promise((resolve) => setTimeout(resolve, 4_000)))
+    const signal = AbortSignal.abort()
+    const cancellation = cancelOnAbort({ client: clientThat(cancel), pid: 7, signal, pooled: true })
+    const over = vi.fn<() => void>()
+    const stopped = cancellation.stop().then(over)
+    await vi.advanceTimersByTimeAsync(3_900)
+    expect(over).not.toHaveBeenCalled()
+    await vi.advanceTimersByTimeAsync(200)
+    await stopped
+    expect(over).toHaveBeenCalledOnce()
+  })
+
   it('gives up on a statement that goes on for 15 seconds', async () => {
     const client = clientThat(() => Promise.reject(new Error('no route to host')))
     const cancellation = cancelOnAbort({ client, pid: 7, signal: AbortSignal.abort() })

@@ -1,0 +1,70 @@
+/**
+ * Does one thing to one table, several times, in a process of its own, and prints what it took as JSON.
+ *
+ * Compiled by `scale.ts` first, so that no compiler's memory is counted.
+ * Arguments: URL, table, what to do, how many partitions, how often.
+ */
+
+import { Pool } from 'pg'
+
+import { createPartsmith, TablePartitionConfig } from '../src/index.ts'
+import { pinSettings, readPartitions } from '../src/sql/catalog.ts'
+
+const [url = '', table = '', what = '', partitions = '', repetitions = ''] = process.argv.slice(2)
+const pool = new Pool({ connectionString: url, max: 5 })
+const partsmith = createPartsmith({ pool })
+const config = new TablePartitionConfig({
+  tableName: table,
+  partitionColumn: 'at',
+  granularity: 'day',
+  createAheadCount: 3,
+  retentionCount: Number(partitions),
+})
+
+async function once(): Promise<void> {
+  switch (what) {
+    case 'inspect':
+      await partsmith.inspect(config)
+      return
+    case 'plan': {
+      const { operations } = await partsmith.plan(config)
+      if (operations.length > 0) throw new Error(`not converged: ${operations[0]?.id}`)
+      return
+    }
+    case 'bare query':
+      await bareQuery()
+      return
+    default:
+      await pool.query('SELECT 1')
+  }
+}
+
+async function bareQuery(): Promise<void> {
+  const client = await pool.connect()
+  await client.query('BEGIN READ ONLY')
+  await client.query(pinSettings)
+  const { rows } = await client.query<{ oid: string }>('SELECT $1::regclass::oid::text AS oid', [
+    `public.${table}`,
+  ])
+  await client.query(readPartitions, [[rows[0]?.oid]])
+  await client.query('COMMIT')
+  client.release()
+}
+
+/** In kilobytes on every platform, as libuv gives it. */
+const peakMb = (): number => Math.round(process.resourceUsage().maxRSS / 102.4) / 10
+
+await pool.query('SELECT 1')
+const peakBeforeMb = peakMb()
+const firstStarted = performance.now()
+await once()
+const firstMs = performance.now() - firstStarted
+const peakAfterFirstMb = peakMb()
+const timesMs: number[] = []
+for (let repetition = 0; repetition < Number(repetitions); repetition++) {
+  const started = performance.now()
+  await once()
+  timesMs.push(performance.now() - started)
+}
+await pool.end()
+process.stdout.write(JSON.stringify({ firstMs, timesMs, peakBeforeMb, peakAfterFirstMb, peakMb: peakMb() }))

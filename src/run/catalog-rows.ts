@@ -1,0 +1,129 @@
+import { InvalidPartitionConfigError, PartitionNotFoundError } from '../errors.ts'
+import { parseBound } from '../model/bound-text.ts'
+import { decodeMarker } from '../model/marker.ts'
+import type {
+  DetachedTable,
+  ForeignKey,
+  KeyColumn,
+  ParentTable,
+  Partition,
+  PartitionType,
+  RelationKind,
+  UniqueKey,
+} from '../model/partition-tree.ts'
+import { formatTableName } from '../model/table-name.ts'
+import { jsonColumn, jsonNumbered, jsonNumbers, member } from '../sql/json-column.ts'
+
+/** A row of one of the catalog's queries: texts and nulls. */
+export type CatalogRow = Readonly<Record<string, unknown>>
+
+const methods: Readonly<Record<string, PartitionType>> = { r: 'range', l: 'list', h: 'hash' }
+const kinds: Readonly<Record<string, RelationKind>> = { r: 'table', p: 'partitioned', f: 'foreign' }
+
+/** Throws a sentence where there is no such table, or one that is not partitioned. */
+export function parentTable(row: CatalogRow): ParentTable {
+  const name = { schema: text(row, 'schema'), name: text(row, 'name') }
+  if (typeof row['oid'] !== 'string') {
+    throw new PartitionNotFoundError(
+      `There is no table ${formatTableName(name)} in this database. Check the schema and the spelling: names are compared exactly, capitals included.`,
+    )
+  }
+  const method = methods[String(row['method'])]
+  if (method === undefined) {
+    throw new InvalidPartitionConfigError(
+      `${formatTableName(name)} is not a partitioned table. Only tables declared with PARTITION BY can be maintained.`,
+    )
+  }
+  const columns = jsonNumbered(row['columns'])
+  return {
+    oid: row['oid'],
+    name,
+    method,
+    key: keyColumns(row, columns),
+    // Objects have keys that are whole numbers in their order.
+    columns: [...columns.values()],
+    uniqueKeys: jsonColumn(row['unique_keys'], (key): UniqueKey => ({
+      name: member(key, 'name'),
+      columns: jsonNumbers(key['columns']).flatMap((number) => columns.get(number) ?? []),
+    })),
+    referencedBy: foreignKeys(row['referenced_by']),
+    foreignKeys: foreignKeys(row['foreign_keys']),
+    owner: text(row, 'owner'),
+  }
+}
+
+/** An expression has the column number 0, and all expressions of a key come in one text. */
+function keyColumns(row: CatalogRow, columns: ReadonlyMap<number, string>): readonly KeyColumn[] {
+  const types = jsonNumbered(row['key_types'])
+  return jsonNumbers(row['key']).map((number) => ({
+    name: columns.get(number),
+    expression: number === 0 ? optionalText(row, 'key_expression') : undefined,
+    type: types.get(number) ?? '',
+  }))
+}
+
+/** Called for each of maybe 100,000 rows, so it is spelled out: a spread costs more than all the rest. */
+export function partition(row: CatalogRow, markerPrefix: string): Partition {
+  const boundText = optionalText(row, 'bound') ?? ''
+  const comment = optionalText(row, 'comment')
+  return {
+    oid: text(row, 'oid'),
+    name: { schema: text(row, 'schema'), name: text(row, 'name') },
+    kind: kinds[text(row, 'kind')] ?? 'other',
+    owner: text(row, 'owner'),
+    rowEstimate: rowEstimate(row),
+    sizeBytes: sizeBytes(row),
+    comment,
+    boundText,
+    bound: parseBound(boundText),
+    detachPending: row['pending'] === 'true',
+    marker: decodeMarker(comment, markerPrefix).marker,
+  }
+}
+
+export function detachedTable(row: CatalogRow, markerPrefix: string): readonly DetachedTable[] {
+  const comment = optionalText(row, 'comment')
+  const { marker } = decodeMarker(comment, markerPrefix)
+  if (!marker) return []
+  return [
+    {
+      oid: text(row, 'oid'),
+      name: { schema: text(row, 'schema'), name: text(row, 'name') },
+      kind: kinds[text(row, 'kind')] ?? 'other',
+      owner: text(row, 'owner'),
+      rowEstimate: rowEstimate(row),
+      sizeBytes: sizeBytes(row),
+      comment,
+      marker,
+      referencedBy: foreignKeys(row['referenced_by']),
+      foreignKeys: foreignKeys(row['foreign_keys']),
+    },
+  ]
+}
+
+/** The catalog says -1 until the first ANALYZE or VACUUM. */
+function rowEstimate(row: CatalogRow): number | undefined {
+  const rows = Number(row['rows'])
+  return rows >= 0 ? rows : undefined
+}
+
+/** The catalog says 0 pages of a table that was never looked at, however large it is. */
+function sizeBytes(row: CatalogRow): number | undefined {
+  return row['size'] === '0' && Number(row['rows']) < 0 ? undefined : Number(row['size'])
+}
+
+function foreignKeys(value: unknown): readonly ForeignKey[] {
+  return jsonColumn(value, (key) => ({
+    name: member(key, 'name'),
+    table: { schema: member(key, 'schema'), name: member(key, 'table') },
+  }))
+}
+
+export function text(row: CatalogRow, column: string): string {
+  return String(row[column])
+}
+
+function optionalText(row: CatalogRow, column: string): string | undefined {
+  const value = row[column]
+  return typeof value === 'string' ? value : undefined
+}

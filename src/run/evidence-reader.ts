@@ -1,0 +1,135 @@
+import type { TableName } from '../model/table-name.ts'
+import { formatTableName } from '../model/table-name.ts'
+import type { Evidence, EvidenceRequest } from '../plan/evidence.ts'
+import { pinSettings, readTakenNames, readWithoutPages } from '../sql/catalog.ts'
+import { countInDefault } from '../sql/move-from-default.ts'
+import { readingSettings } from '../sql/settings.ts'
+import { qualified, sql, toText } from '../sql/sql.ts'
+import type { Session } from './session.ts'
+import { sqlStateOf, sqlStates } from './sql-state.ts'
+
+/** Collects what one plan rests on beyond the catalog; rows are counted in a transaction of their own, one per table. */
+export async function readEvidence(session: Session, request: EvidenceRequest): Promise<Evidence> {
+  return {
+    takenNames: await readNames(session, request.names),
+    ...((await readable(session, () => countRows(session, request))) ?? { rowsInDefault: new Map() }),
+    empty: await readEmpty(session, request.maybeEmpty),
+  }
+}
+
+/** What can be known of several tables with a fixed number of statements; undefined where rows have to be looked at. */
+export async function readTogether(
+  session: Session,
+  requests: readonly EvidenceRequest[],
+): Promise<readonly (Evidence | undefined)[]> {
+  const takenNames = await readNames(
+    session,
+    requests.flatMap(({ names }) => names),
+  )
+  const fallbacks = requests.flatMap(({ defaultRows }) => (defaultRows ? [defaultRows] : []))
+  const empty =
+    fallbacks.length > 0 ? await readable(session, () => withoutPages(session, fallbacks)) : undefined
+  return requests.map(({ defaultRows, maybeEmpty }) => {
+    if (maybeEmpty.length > 0) return undefined
+    const nothing = { takenNames, rowsInDefault: new Map<string, number>(), empty: new Set<string>() }
+    if (!defaultRows) return nothing
+    if (empty?.has(defaultRows) !== true) return undefined
+    return {
+      ...nothing,
+      rowsInDefault: new Map(defaultRows.ranges.map(({ from }) => [from, 0])),
+      rowsAstray: 0,
+      rowsAhead: false,
+      defaultScan: { bytes: 0, keyIndexed: false },
+    }
+  })
+}
+
+type DefaultRows = NonNullable<EvidenceRequest['defaultRows']>
+
+async function withoutPages(
+  session: Session,
+  asked: readonly DefaultRows[],
+): Promise<ReadonlySet<DefaultRows>> {
+  const { rows } = await session.query(readWithoutPages, [
+    asked.map(({ table }) => table.schema),
+    asked.map(({ table }) => table.name),
+  ])
+  const numbers = new Set(rows.map((row) => Number(row['ord'])))
+  return new Set(asked.filter((_, index) => numbers.has(index + 1)))
+}
+
+async function readNames(session: Session, names: readonly TableName[]): Promise<Evidence['takenNames']> {
+  if (names.length === 0) return new Map()
+  return session.transaction(
+    async () => {
+      await session.query(pinSettings)
+      const { rows } = await session.query(readTakenNames, [
+        names.map(({ schema }) => schema),
+        names.map(({ name }) => name),
+      ])
+      return new Map(
+        rows.map((row) => [
+          formatTableName({ schema: String(row['schema']), name: String(row['name']) }),
+          { oid: String(row['oid']), what: String(row['what']) },
+        ]),
+      )
+    },
+    { readOnly: true },
+  )
+}
+
+async function countRows(
+  session: Session,
+  { defaultRows }: EvidenceRequest,
+): Promise<Pick<Evidence, 'rowsInDefault' | 'rowsAstray' | 'rowsAhead' | 'defaultScan'>> {
+  if (!defaultRows) return { rowsInDefault: new Map() }
+  const [row] = (await session.query(toText(countInDefault(defaultRows)))).rows
+  const text = row?.['rows']
+  const counts: unknown = typeof text === 'string' ? JSON.parse(text) : []
+  const found = Array.isArray(counts) ? counts.map(Number) : []
+  return {
+    rowsInDefault: new Map(defaultRows.ranges.map(({ from }, index) => [from, found[index] ?? 0])),
+    rowsAstray: Number(row?.['astray']),
+    rowsAhead: row?.['ahead'] === 'true',
+    defaultScan: { bytes: Number(row?.['bytes']), keyIndexed: row?.['key_indexed'] === 'true' },
+  }
+}
+
+async function readEmpty(
+  session: Session,
+  tables: EvidenceRequest['maybeEmpty'],
+): Promise<ReadonlySet<string>> {
+  const empty = new Set<string>()
+  for (const { oid, name } of tables) {
+    const rows = await readable(session, async () => {
+      const answer = await session.query(
+        toText(sql`SELECT EXISTS (SELECT FROM ${qualified(name)})::text AS filled`),
+      )
+      return answer.rows
+    })
+    if (rows?.[0]?.['filled'] === 'false') empty.add(oid)
+  }
+  return empty
+}
+
+/** Reads rows of a user's table: without the right to, or where the table is gone, the answer is "unknown". */
+async function readable<T>(session: Session, read: () => Promise<T>): Promise<T | undefined> {
+  const unknown: readonly (string | undefined)[] = [
+    sqlStates.insufficientPrivilege,
+    sqlStates.undefinedTable,
+    sqlStates.lockNotAvailable,
+  ]
+  try {
+    return await session.transaction(
+      async () => {
+        await session.query(pinSettings)
+        await session.query(toText(readingSettings))
+        return read()
+      },
+      { readOnly: true },
+    )
+  } catch (error) {
+    if (unknown.includes(sqlStateOf(error))) return undefined
+    throw error
+  }
+}

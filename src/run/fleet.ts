@@ -1,0 +1,214 @@
+import { InvalidPartitionConfigError } from '../errors.ts'
+import type { TableName } from '../model/table-name.ts'
+import { formatTableName } from '../model/table-name.ts'
+import type { EvidenceRequest } from '../plan/evidence.ts'
+import type { TableInspection } from '../plan/inspection.ts'
+import { inspectTable } from '../plan/inspection.ts'
+import type { MaintenancePlan } from '../plan/plan.ts'
+import { TablePartitionConfig } from '../policy/config.ts'
+import { failedBefore, tableNameIn } from './failed-before.ts'
+import type { FleetAnswer, FleetAnswers, FleetReader, FleetUse } from './fleet-reader.ts'
+import { inTurns } from './in-turns.ts'
+import { RunRecord } from './run-record.ts'
+import type { ApplyOptions, ConfigInput, RunOutcome } from './run-outcome.ts'
+import type { Planned, PlanOptions } from './table-planner.ts'
+import { refuseToChange } from './table-planner.ts'
+
+/** One table of a fleet. */
+export interface FleetTarget {
+  readonly config: ConfigInput
+  /** Carries out this plan, as `apply` does; without it the table is planned now. */
+  readonly plan?: MaintenancePlan
+  /** Whether expired partitions of this table may go. @default that of the fleet */
+  readonly allowDestructive?: boolean
+}
+
+export interface FleetOptions extends ApplyOptions {
+  /** How many tables are changed at a time; each waits until the pool has room for its three connections. @default 2 */
+  readonly concurrency?: number
+  /** Called with each table whose turn under its lock begins; must not throw. */
+  readonly onBegin?: (table: TableName) => void
+  /** Called with each outcome as soon as it is known; must not throw. */
+  readonly onEnd?: (outcome: RunOutcome) => void
+}
+
+/** The plan of one table of a fleet, or why there is none. */
+export type FleetPlan = { readonly table: TableName } & (
+  | { readonly plan: MaintenancePlan }
+  | { readonly error: unknown }
+)
+
+/** What one table of a fleet looks like, or why that cannot be seen. */
+export type FleetInspection = { readonly table: TableName } & (
+  | { readonly plan: MaintenancePlan; readonly inspection: TableInspection }
+  | { readonly error: unknown }
+)
+
+export interface FleetParts {
+  readonly reader: FleetReader
+  /** Each is one run of one table, under its lock. */
+  readonly maintain: (config: TablePartitionConfig, options: ApplyOptions) => Promise<RunOutcome>
+  readonly apply: (
+    config: TablePartitionConfig,
+    plan: MaintenancePlan,
+    options: ApplyOptions,
+  ) => Promise<RunOutcome>
+}
+
+/** So many trees are in memory together. */
+const tablesAtOnce = 1_000
+
+const defaultConcurrency = 2
+
+/**
+ * Many tables in one run.
+ *
+ * All are looked at together and without a lock. Where there is nothing to do, that is the outcome; each other table is
+ * then run under its own lock, where it is read and planned again.
+ */
+export class Fleet {
+  readonly #parts: FleetParts
+
+  constructor(parts: FleetParts) {
+    this.#parts = parts
+  }
+
+  async plan(configs: readonly ConfigInput[], options: PlanOptions): Promise<readonly FleetPlan[]> {
+    return this.#describe(configs, options, ({ plan }) => ({ plan }))
+  }
+
+  async inspect(configs: readonly ConfigInput[], options: PlanOptions): Promise<readonly FleetInspection[]> {
+    return this.#describe(configs, options, ({ input, plan }) => ({
+      plan,
+      inspection: inspectTable(input, plan),
+    }))
+  }
+
+  /** One outcome for each target, in their order, whatever becomes of the others. */
+  async run(targets: readonly FleetTarget[], options: FleetOptions): Promise<readonly RunOutcome[]> {
+    const { concurrency = defaultConcurrency, onBegin, onEnd, ...its } = options
+    if (!Number.isSafeInteger(concurrency) || concurrency < 1) {
+      throw new InvalidPartitionConfigError(
+        `concurrency is ${String(concurrency)} and must be a whole number from 1 on. Nothing was changed.`,
+      )
+    }
+    const members = membersOf(targets.map(({ config }) => config))
+    const planless = members.flatMap((member, index) =>
+      'config' in member && !targets[index]?.plan ? [member.config] : [],
+    )
+    const settled = await this.#settle(planless, its)
+    const outcomes = members.map((member, index) =>
+      'error' in member ? failedBefore(targets[index]?.config, member.error) : settled.get(member.config),
+    )
+    for (const outcome of outcomes) if (outcome) onEnd?.(outcome)
+    await inTurns([...members.entries()], concurrency, async ([index, member]) => {
+      if (outcomes[index] || 'error' in member) return
+      const { plan, allowDestructive } = targets[index] ?? {}
+      const applying = { ...its, ...(allowDestructive !== undefined && { allowDestructive }) }
+      onBegin?.(member.config.table)
+      const outcome = await (plan
+        ? this.#parts.apply(member.config, plan, applying)
+        : this.#parts.maintain(member.config, applying))
+      outcomes[index] = outcome
+      onEnd?.(outcome)
+    })
+    return outcomes.flatMap((outcome) => outcome ?? [])
+  }
+
+  /** The outcomes of those that have nothing to do, and of those that cannot be read. */
+  async #settle(
+    configs: readonly TablePartitionConfig[],
+    options: PlanOptions,
+  ): Promise<ReadonlyMap<TablePartitionConfig, RunOutcome>> {
+    const outcomes = new Map<TablePartitionConfig, RunOutcome>()
+    // What is due is read again under its lock, so what else its plan needs is not asked for now.
+    const answers = await this.#read(configs, { take: settledOutcome, leaveOut: isDue }, options)
+    for (const [config, answer] of answers) {
+      const outcome = 'error' in answer ? failedBefore(config, answer.error) : answer.taken
+      if (outcome) outcomes.set(config, outcome)
+    }
+    return outcomes
+  }
+
+  async #describe<T extends object>(
+    configs: readonly ConfigInput[],
+    options: PlanOptions,
+    take: (planned: Planned) => T,
+  ): Promise<readonly ({ readonly table: TableName } & (T | { readonly error: unknown }))[]> {
+    const members = membersOf(configs)
+    const good = members.flatMap((member) => ('config' in member ? [member.config] : []))
+    const answers = await this.#read(good, { take }, options)
+    return members.map((member, index) => {
+      if ('error' in member) return { table: tableNameIn(configs[index]), error: member.error }
+      const answer = answers.get(member.config)
+      const { table } = member.config
+      return answer && 'taken' in answer ? { table, ...answer.taken } : { table, error: answer?.error }
+    })
+  }
+
+  /** What concerns all tables is the answer of each. */
+  async #read<T>(
+    configs: readonly TablePartitionConfig[],
+    use: FleetUse<T>,
+    options: PlanOptions,
+  ): Promise<FleetAnswers<T>> {
+    const answers = new Map<TablePartitionConfig, FleetAnswer<T>>()
+    for (let from = 0; from < configs.length; from += tablesAtOnce) {
+      const some = configs.slice(from, from + tablesAtOnce)
+      try {
+        for (const [config, answer] of await this.#parts.reader.read(some, use, options)) {
+          answers.set(config, answer)
+        }
+      } catch (error) {
+        for (const config of some) answers.set(config, { error })
+      }
+    }
+    return answers
+  }
+}
+
+type Member = { readonly config: TablePartitionConfig } | { readonly error: unknown }
+
+/** A configuration that does not parse, and a table that comes again, concerns nobody else. */
+function membersOf(configs: readonly ConfigInput[]): readonly Member[] {
+  const seen = new Set<string>()
+  return configs.map((input) => {
+    try {
+      const config = TablePartitionConfig.from(input)
+      const table = formatTableName(config.table)
+      if (seen.has(table)) {
+        throw new InvalidPartitionConfigError(
+          `${table} is in the fleet more than once. The first configuration counts; nothing was done for this one.`,
+        )
+      }
+      seen.add(table)
+      return { config }
+    } catch (error) {
+      return { error }
+    }
+  })
+}
+
+/** Whether there is certainly something to do: a partition to be made, or a table that was left half built. */
+function isDue({ names, defaultRows, maybeEmpty }: EvidenceRequest): boolean {
+  return names.length > 0 || maybeEmpty.length > 0 || (defaultRows?.ranges.length ?? 0) > 0
+}
+
+/**
+ * The outcome where nothing is to be done and nobody has to be told anything.
+ *
+ * Nothing where a person is needed: what looks wrong can be what another maintainer is just working on, and under the
+ * lock it is not.
+ */
+function settledOutcome({ input, plan }: Planned): RunOutcome | undefined {
+  if (plan.operations.length > 0 || plan.findings.some(({ severity }) => severity !== 'info'))
+    return undefined
+  const record = new RunRecord(input.config.table)
+  record.planned(plan)
+  try {
+    refuseToChange(input)
+  } catch (error) {
+    record.ended(error)
+  }
+  return { result: record.result(), error: record.error }
+}

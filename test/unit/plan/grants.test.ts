@@ -1,0 +1,94 @@
+import { describe, expect, it } from 'vitest'
+
+import type { OwnerFacts, TableRights } from '../../../src/plan/grants.ts'
+import { missingGrants } from '../../../src/plan/grants.ts'
+
+const table = { schema: 'app', name: 'events' }
+const owner: OwnerFacts = {
+  name: 'app_owner',
+  isSuperuser: false,
+  inherited: true,
+  becomes: true,
+  owns: [{ table, is: 'parent' }],
+}
+const complete: TableRights = {
+  table,
+  database: 'shop',
+  role: {
+    name: 'keeper',
+    isSuperuser: false,
+    inheritsRights: true,
+    mayConnect: true,
+    maySetDeadlockTimeout: true,
+    seesAllSessions: true,
+  },
+  owners: [owner],
+  schema: { name: 'app', ownerUses: true, ownerCreates: true },
+  referencedBy: [],
+}
+const kinds = (rights: TableRights, retires = true): readonly string[] =>
+  missingGrants(rights, { retires }).map(({ kind }) => kind)
+
+const anotherOwns = (is: 'default' | 'partition' | 'detached'): TableRights => ({
+  ...complete,
+  owners: [owner, { ...owner, name: 'another', inherited: false, becomes: false, owns: [{ table, is }] }],
+})
+
+describe('what a role is missing', () => {
+  it('is nothing when it has everything', () => {
+    expect(missingGrants(complete, { retires: true })).toEqual([])
+  })
+
+  it('is nothing for a superuser, whatever the catalog says', () => {
+    const rights = { ...complete, owners: [{ ...owner, inherited: false, becomes: false }] }
+    expect(kinds(rights)).toEqual(['membership'])
+    expect(kinds({ ...rights, role: { ...rights.role, isSuperuser: true } })).toEqual([])
+  })
+
+  it('comes in an order in which it can be granted', () => {
+    const rights: TableRights = {
+      ...complete,
+      role: { ...complete.role, mayConnect: false, maySetDeadlockTimeout: false, seesAllSessions: false },
+      owners: [{ ...owner, inherited: false, becomes: false }],
+      schema: { name: 'app', ownerUses: false, ownerCreates: false },
+      referencedBy: [{ table: { schema: 'crm', name: 'notes' }, uses: false, reads: false }],
+    }
+    const grants = missingGrants(rights, { retires: true })
+    expect(grants.map(({ kind }) => kind)).toEqual([
+      'connect',
+      'membership',
+      'schema',
+      'schema',
+      'select',
+      'parameter',
+      'membership',
+    ])
+    expect(grants.map(({ optional }) => optional)).toEqual([false, false, false, false, false, true, true])
+    expect(kinds(rights, false)).not.toContain('select')
+  })
+
+  it('is only the privilege on the schema that the owner lacks', () => {
+    const rights = { ...complete, schema: { name: 'app', ownerUses: true, ownerCreates: false } }
+    expect(missingGrants(rights, { retires: true })).toMatchObject([
+      { kind: 'schema', privileges: ['CREATE'], to: 'app_owner' },
+    ])
+  })
+
+  it('is the use of its rights, and no second membership, for a member that is NOINHERIT', () => {
+    const rights: TableRights = {
+      ...complete,
+      role: { ...complete.role, inheritsRights: false },
+      owners: [{ ...owner, inherited: false }],
+    }
+    expect(kinds(rights)).toEqual(['inherit'])
+    const stranger = { ...rights, owners: [{ ...owner, inherited: false, becomes: false }] }
+    expect(kinds(stranger)).toEqual(['membership', 'inherit'])
+  })
+
+  it('counts owners of partitions only where partitions are retired, and that of DEFAULT always', () => {
+    expect(kinds(anotherOwns('default'), false)).toEqual(['membership'])
+    expect(kinds(anotherOwns('partition'), false)).toEqual([])
+    expect(kinds(anotherOwns('partition'), true)).toEqual(['membership'])
+    expect(kinds(anotherOwns('detached'), true)).toEqual(['membership'])
+  })
+})
