@@ -62,8 +62,11 @@ export function attachOperation(
     ...rest,
     key: config.partitionColumn,
     maxRowsFromDefault: config.maxRowsFromDefault,
-    // The CHECK that a concurrent detach leaves spares the scan; whether it is there is the server's to see.
-    hazards: [...attachHazards(tree, about.rowsInDefault), 'full-scan'],
+    provesRange: table.kind === 'table',
+    hazards: [
+      ...attachHazards(tree, about.rowsInDefault),
+      ...(table.kind === 'table' ? [] : (['full-scan'] as const)),
+    ],
     locks: attachLocks(tree, table.name),
     ...estimates(table),
     guard: { ...parentGuard(tree), oid: table.oid, comment: table.comment ?? null },

@@ -90,6 +90,8 @@ export interface AttachOperation extends OperationBase {
   readonly key: string
   readonly rowsInDefault: number
   readonly maxRowsFromDefault: number
+  /** Proves its range by a CHECK while it stands alone; only an ordinary table can. */
+  readonly provesRange: boolean
   readonly guard: ParentGuard & { readonly oid: string; readonly comment: string | null }
 }
 
