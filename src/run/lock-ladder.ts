@@ -35,6 +35,9 @@ export interface Attempt {
   noMore(): void
 }
 
+/** It would do harm to begin now; it may not in a while. */
+export class NotNow extends Error {}
+
 /** A lock was not free in all the time that there was. */
 export class LockNotFree extends Error {
   readonly attempts: number
@@ -113,6 +116,7 @@ function whyAgain(
 ): string | undefined {
   const { lockTimeoutMs, statementTimeoutMs } = budget
   if (gaveWay.aborted && gaveWay.reason instanceof GaveWay) return `${gaveWay.reason.message}, so it gave way`
+  if (error instanceof NotNow) return error.message
   if (hasSqlState(error, 'lockNotAvailable'))
     return `a lock was not free within ${lockTimeoutMs} ms, so it gave way`
   if (hasSqlState(error, 'deadlockDetected')) return 'the server ended it to resolve a deadlock'

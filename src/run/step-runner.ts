@@ -13,7 +13,7 @@ import type {
 } from '../sql/statement.ts'
 import type { DatabaseClient } from './client.ts'
 import type { Attempt, Ladder } from './lock-ladder.ts'
-import { tryUntilFree } from './lock-ladder.ts'
+import { NotNow, tryUntilFree } from './lock-ladder.ts'
 import type { Session } from './session.ts'
 import { withConnection } from './session.ts'
 
@@ -175,6 +175,9 @@ async function lockAndCheck(session: Session, step: CommandStep): Promise<void> 
   await session.query(toText(step.pin.lock))
   const refusal = step.pin.check.check((await session.query(toText(step.pin.check.ask))).rows[0])
   if (refusal) throw new StepRefused(refusal)
+  const { ask, check } = step.pin.others
+  const old = check((await session.query(toText(ask))).rows)
+  if (old !== undefined) throw new NotNow(old)
 }
 
 interface Settled {
