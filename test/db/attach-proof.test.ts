@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest'
 
+import type { MaintenanceResult } from '../../src/index.ts'
 import { createPartsmith, fromPg } from '../../src/index.ts'
 import { createDatabase, describeEachServer } from '../support/database.ts'
 import type { TestDatabase } from '../support/database.ts'
@@ -60,7 +61,7 @@ describeEachServer('a detached table that is attached again', (major) => {
 async function watched(database: TestDatabase): Promise<{
   readonly sent: readonly string[]
   readonly notices: readonly string[]
-  attach(): ReturnType<ReturnType<typeof createPartsmith>['maintainer']['runMaintenanceSafe']>
+  readonly attach: () => Promise<MaintenanceResult>
 }> {
   const sent: string[] = []
   const notices: string[] = []
