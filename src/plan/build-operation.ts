@@ -3,17 +3,20 @@ import { defaultPartition } from '../model/partition-tree.ts'
 import type { TableName } from '../model/table-name.ts'
 import { formatTableName } from '../model/table-name.ts'
 import type { TablePartitionConfig } from '../policy/config.ts'
+import { hazardsOfLocks, lockOfNew, lockUse } from './lock-use.ts'
 import type {
   AttachOperation,
   CreateOperation,
   DetachOperation,
   DropOperation,
   FinalizeOperation,
+  Hazard,
   LockUse,
   ParentGuard,
   PartitionGuard,
   RangeText,
   Reason,
+  ScanUse,
   UnmarkOperation,
 } from './operation.ts'
 
@@ -30,10 +33,12 @@ export function createOperation(
     range: RangeText
     reason: Reason
     rowsInDefault: number
+    scans: readonly ScanUse[]
     excludesFromDefault?: true
   },
 ): CreateOperation {
   const { parent } = tree
+  const locks = attachLocks(tree, lockOfNew(about.partition))
   return {
     kind: 'create',
     id: id('create', about.partition),
@@ -41,19 +46,27 @@ export function createOperation(
     ...about,
     key: config.partitionColumn,
     maxRowsFromDefault: config.maxRowsFromDefault,
-    hazards: about.excludesFromDefault
-      ? ['access-exclusive-lock', 'rejects-inserts']
-      : attachHazards(tree, about.rowsInDefault),
-    locks: attachLocks(tree, about.partition),
+    hazards: [
+      ...hazardsOfLocks(locks, about.partition),
+      ...(about.excludesFromDefault ? (['rejects-inserts'] as const) : attachHazards(about)),
+    ],
+    locks,
     guard: parentGuard(tree),
   }
 }
 
 export function attachOperation(
   { config, tree }: BuildContext,
-  about: { table: DetachedTable; range: RangeText; reason: Reason; rowsInDefault: number },
+  about: {
+    table: DetachedTable
+    range: RangeText
+    reason: Reason
+    rowsInDefault: number
+    scans: readonly ScanUse[]
+  },
 ): AttachOperation {
   const { table, ...rest } = about
+  const locks = attachLocks(tree, lockUse(table.name, 'ACCESS EXCLUSIVE'))
   return {
     kind: 'attach',
     id: id('attach', table.name),
@@ -63,17 +76,20 @@ export function attachOperation(
     key: config.partitionColumn,
     maxRowsFromDefault: config.maxRowsFromDefault,
     provesRange: table.kind === 'table',
-    hazards: [
-      ...attachHazards(tree, about.rowsInDefault),
-      ...(table.kind === 'table' ? [] : (['full-scan'] as const)),
-    ],
-    locks: attachLocks(tree, table.name),
+    hazards: [...hazardsOfLocks(locks, table.name), ...attachHazards(about, table)],
+    locks,
     ...estimates(table),
     guard: { ...parentGuard(tree), oid: table.oid, comment: table.comment ?? null },
   }
 }
 
 export function finalizeOperation({ tree }: BuildContext, partition: Partition): FinalizeOperation {
+  const locks = [
+    lockUse(tree.parent.name, 'SHARE UPDATE EXCLUSIVE'),
+    lockUse(partition.name, 'ACCESS EXCLUSIVE'),
+    ...neighbours(tree.parent.foreignKeys, 'SHARE ROW EXCLUSIVE'),
+    ...neighbours(tree.parent.referencedBy, 'ACCESS EXCLUSIVE'),
+  ]
   return {
     kind: 'finalize',
     id: id('finalize', partition.name),
@@ -85,13 +101,9 @@ export function finalizeOperation({ tree }: BuildContext, partition: Partition):
         ? 'a concurrent detach was begun and did not finish'
         : 'a concurrent detach that this tool did not begin is pending; the table stays unmanaged',
     },
-    hazards: [],
-    locks: [
-      { relation: tree.parent.name, mode: 'SHARE UPDATE EXCLUSIVE' },
-      { relation: partition.name, mode: 'ACCESS EXCLUSIVE' },
-      ...neighbours(tree.parent.foreignKeys, 'SHARE ROW EXCLUSIVE'),
-      ...neighbours(tree.parent.referencedBy, 'ACCESS EXCLUSIVE'),
-    ],
+    hazards: hazardsOfLocks(locks, partition.name),
+    locks,
+    scans: [],
     ...estimates(partition),
     guard: partitionGuard(tree, partition),
   }
@@ -112,6 +124,18 @@ export function detachOperation(
   // Through a pooler the timeouts that could leave it half-done cannot be turned off for it.
   const auto = fallback === undefined && foreign.length === 0 && tree.server.pooled !== true
   const concurrent = config.lifecycle.detach === 'concurrent' || (config.lifecycle.detach === 'auto' && auto)
+  const locks = concurrent
+    ? [
+        lockUse(tree.parent.name, 'SHARE UPDATE EXCLUSIVE'),
+        lockUse(partition.name, 'ACCESS EXCLUSIVE'),
+        ...foreign,
+      ]
+    : [
+        lockUse(tree.parent.name, 'ACCESS EXCLUSIVE'),
+        ...(fallback ? [lockUse(fallback.name, 'ACCESS EXCLUSIVE')] : []),
+        lockUse(partition.name, 'ACCESS EXCLUSIVE'),
+        ...foreign,
+      ]
   return {
     kind: 'detach',
     id: id('detach', partition.name),
@@ -120,19 +144,13 @@ export function detachOperation(
     mode: concurrent ? 'concurrent' : 'blocking',
     range,
     reason,
-    hazards: concurrent ? ['hides-data', 'not-transactional'] : ['hides-data', 'access-exclusive-lock'],
-    locks: concurrent
-      ? [
-          { relation: tree.parent.name, mode: 'SHARE UPDATE EXCLUSIVE' },
-          { relation: partition.name, mode: 'ACCESS EXCLUSIVE' },
-          ...foreign,
-        ]
-      : [
-          { relation: tree.parent.name, mode: 'ACCESS EXCLUSIVE' },
-          ...(fallback ? [{ relation: fallback.name, mode: 'ACCESS EXCLUSIVE' } as const] : []),
-          { relation: partition.name, mode: 'ACCESS EXCLUSIVE' },
-          ...foreign,
-        ],
+    hazards: [
+      'hides-data',
+      ...(concurrent ? (['not-transactional'] as const) : []),
+      ...hazardsOfLocks(locks, partition.name),
+    ],
+    locks,
+    scans: [],
     ...estimates(partition),
     guard: partitionGuard(tree, partition),
   }
@@ -150,6 +168,7 @@ export function dropOperation(
   },
 ): DropOperation {
   const { table, foreignKeys, comment, marker, reason, range } = about
+  const locks = [lockUse(table.name, 'ACCESS EXCLUSIVE'), ...neighbours(foreignKeys, 'ACCESS EXCLUSIVE')]
   return {
     kind: 'drop',
     id: id('drop', table.name),
@@ -157,11 +176,12 @@ export function dropOperation(
     partition: table.name,
     reason,
     ...(range && { range }),
-    hazards: marker === 'orphan' ? ['deletes-data'] : [],
-    locks: [
-      { relation: table.name, mode: 'ACCESS EXCLUSIVE' },
-      ...neighbours(foreignKeys, 'ACCESS EXCLUSIVE'),
+    hazards: [
+      ...(marker === 'orphan' ? (['deletes-data'] as const) : []),
+      ...hazardsOfLocks(locks, table.name),
     ],
+    locks,
+    scans: [],
     ...estimates(table),
     guard: { parentOid: tree.parent.oid, oid: table.oid, comment, marker },
   }
@@ -178,28 +198,34 @@ export function unmarkOperation({ tree }: BuildContext, partition: Partition): U
       text: 'marked for a detach that did not happen, and the partition has not expired',
     },
     hazards: [],
-    locks: [{ relation: partition.name, mode: 'SHARE UPDATE EXCLUSIVE' }],
+    locks: [lockUse(partition.name, 'SHARE UPDATE EXCLUSIVE')],
+    scans: [],
     guard: { ...partitionGuard(tree, partition), comment: partition.comment ?? '' },
   }
 }
 
-function attachHazards(tree: PartitionTree, rowsInDefault: number): CreateOperation['hazards'] {
-  if (!defaultPartition(tree)) return []
-  return rowsInDefault > 0
-    ? ['access-exclusive-lock', 'full-scan', 'rewrites-rows']
-    : ['access-exclusive-lock', 'full-scan']
+/** A table that cannot prove its range is read by ATTACH, as DEFAULT is. */
+function attachHazards(
+  { scans, rowsInDefault }: { readonly scans: readonly ScanUse[]; readonly rowsInDefault: number },
+  table?: DetachedTable,
+): readonly Hazard[] {
+  const scansAny = scans.length > 0 || (table !== undefined && table.kind !== 'table')
+  return [
+    ...(scansAny ? (['full-scan'] as const) : []),
+    ...(rowsInDefault > 0 ? (['rewrites-rows'] as const) : []),
+  ]
 }
 
 /**
  * With a DEFAULT the parent is locked ACCESS EXCLUSIVE first: under ATTACH's own lock an insert that was routed to
  * DEFAULT before would fail with 23514 instead of waiting.
  */
-function attachLocks(tree: PartitionTree, partition: TableName): readonly LockUse[] {
+function attachLocks(tree: PartitionTree, own: LockUse): readonly LockUse[] {
   const fallback = defaultPartition(tree)
   return [
-    { relation: tree.parent.name, mode: fallback ? 'ACCESS EXCLUSIVE' : 'SHARE UPDATE EXCLUSIVE' },
-    ...(fallback ? [{ relation: fallback.name, mode: 'ACCESS EXCLUSIVE' } as const] : []),
-    { relation: partition, mode: 'ACCESS EXCLUSIVE' },
+    lockUse(tree.parent.name, fallback ? 'ACCESS EXCLUSIVE' : 'SHARE UPDATE EXCLUSIVE'),
+    ...(fallback ? [lockUse(fallback.name, 'ACCESS EXCLUSIVE')] : []),
+    own,
     ...neighbours(tree.parent.foreignKeys, 'SHARE ROW EXCLUSIVE'),
     ...neighbours(tree.parent.referencedBy, 'SHARE ROW EXCLUSIVE'),
   ]
@@ -207,7 +233,7 @@ function attachLocks(tree: PartitionTree, partition: TableName): readonly LockUs
 
 function neighbours(keys: readonly ForeignKey[], mode: LockUse['mode']): readonly LockUse[] {
   const tables = new Map(keys.map((key) => [formatTableName(key.table), key.table]))
-  return [...tables.values()].map((relation) => ({ relation, mode }))
+  return [...tables.values()].map((relation) => lockUse(relation, mode))
 }
 
 function parentGuard(tree: PartitionTree): ParentGuard {

@@ -83,6 +83,7 @@ export function decideCreation(
     else {
       const operation = createOperation(input, {
         ...about,
+        scans: way.scans,
         ...(way.kind === 'exclude' && { excludesFromDefault: true }),
         partition: name,
         reason: createReason(input, reason),
@@ -97,7 +98,7 @@ export function decideCreation(
     if (obstacle) findings.push(obstacle)
     else if (way.kind === 'no') findings.push(way.finding)
     else {
-      const operation = attachOperation(input, { ...about, table, reason: attachReason })
+      const operation = attachOperation(input, { ...about, scans: way.scans, table, reason: attachReason })
       placed.push({ from: span.from, to: span.to, operation })
     }
   }

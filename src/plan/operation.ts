@@ -25,6 +25,7 @@ export type Hazard =
   | 'rewrites-rows'
   | 'not-transactional'
   | 'rejects-inserts'
+  | 'cancels-standby-queries'
 
 export type ReasonCode =
   | 'create-ahead'
@@ -47,6 +48,16 @@ export interface Reason {
 export interface LockUse {
   readonly relation: TableName
   readonly mode: LockMode
+  /** What it means for those who use the table: `blocks reads and writes of app.events`. */
+  readonly effect: string
+}
+
+/** A table that is read while others wait for a lock of the operation. */
+export interface ScanUse {
+  readonly relation: TableName
+  readonly bytes: number
+  /** With the table in memory; from disk it takes longer. */
+  readonly estimatedMs: number
 }
 
 export type LockMode = 'ACCESS SHARE' | 'SHARE UPDATE EXCLUSIVE' | 'SHARE ROW EXCLUSIVE' | 'ACCESS EXCLUSIVE'
@@ -65,6 +76,7 @@ interface OperationBase {
   readonly reason: Reason
   readonly hazards: readonly Hazard[]
   readonly locks: readonly LockUse[]
+  readonly scans: readonly ScanUse[]
   readonly sizeBytes?: number
   readonly rowEstimate?: number
 }
@@ -156,6 +168,7 @@ function decisionText(operation: Operation): string {
   return canonicalJson({
     ...operation,
     hazards: undefined,
+    scans: undefined,
     sizeBytes: undefined,
     rowEstimate: undefined,
     rowsInDefault: undefined,

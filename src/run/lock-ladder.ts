@@ -1,8 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
-import type { LockHolder } from '../plan/blocker.ts'
+import type { LockHolder, WantedLock } from '../plan/blocker.ts'
 import { inTheWay, isAutovacuum } from '../plan/blocker.ts'
-import type { LockUse } from '../plan/operation.ts'
 import type { LockBudget } from '../sql/lock-budget.ts'
 import { pauseAfter } from '../sql/lock-budget.ts'
 import type { DatabaseClient } from './client.ts'
@@ -20,7 +19,7 @@ export interface Ladder {
   readonly budget: LockBudget
   readonly patience: Patience
   /** What the operation locks, to find out who is in the way. */
-  readonly locks: readonly LockUse[]
+  readonly locks: readonly WantedLock[]
 }
 
 /** One of the attempts at a step. */

@@ -1,4 +1,5 @@
 import { InvalidPartitionConfigError, PartitionAlreadyExistsError } from '../errors.ts'
+import type { WantedLock } from '../plan/blocker.ts'
 import { decodeMarker, defaultMarkerPrefix, validateMarkerPrefix } from '../model/marker.ts'
 import { isTimeZone } from '../model/time-zone.ts'
 import type {
@@ -7,7 +8,6 @@ import type {
   DetachOperation,
   DropOperation,
   FinalizeOperation,
-  LockUse,
   Operation,
   UnmarkOperation,
 } from '../plan/operation.ts'
@@ -249,7 +249,7 @@ export class PostgresPartitionRepository implements PartitionRepository {
     return statements(operation, this.#context(run))
   }
 
-  async #run(steps: readonly Step[], run: RunContext, locks: readonly LockUse[]): Promise<StepsOutcome> {
+  async #run(steps: readonly Step[], run: RunContext, locks: readonly WantedLock[]): Promise<StepsOutcome> {
     return runSteps(steps, {
       client: this.client,
       signal: run.signal,
