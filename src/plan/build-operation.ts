@@ -47,7 +47,7 @@ export function createOperation(
     key: config.partitionColumn,
     maxRowsFromDefault: config.maxRowsFromDefault,
     hazards: [
-      ...hazardsOfLocks(locks, about.partition),
+      ...hazardsOfLocks(locks),
       ...(about.excludesFromDefault ? (['rejects-inserts'] as const) : attachHazards(about)),
     ],
     locks,
@@ -66,7 +66,7 @@ export function attachOperation(
   },
 ): AttachOperation {
   const { table, ...rest } = about
-  const locks = attachLocks(tree, lockUse(table.name, 'ACCESS EXCLUSIVE'))
+  const locks = attachLocks(tree, lockUse('partition', table.name, 'ACCESS EXCLUSIVE'))
   return {
     kind: 'attach',
     id: id('attach', table.name),
@@ -76,7 +76,7 @@ export function attachOperation(
     key: config.partitionColumn,
     maxRowsFromDefault: config.maxRowsFromDefault,
     provesRange: table.kind === 'table',
-    hazards: [...hazardsOfLocks(locks, table.name), ...attachHazards(about, table)],
+    hazards: [...hazardsOfLocks(locks), ...attachHazards(about, table)],
     locks,
     ...estimates(table),
     guard: { ...parentGuard(tree), oid: table.oid, comment: table.comment ?? null },
@@ -85,10 +85,10 @@ export function attachOperation(
 
 export function finalizeOperation({ tree }: BuildContext, partition: Partition): FinalizeOperation {
   const locks = [
-    lockUse(tree.parent.name, 'SHARE UPDATE EXCLUSIVE'),
-    lockUse(partition.name, 'ACCESS EXCLUSIVE'),
-    ...neighbours(tree.parent.foreignKeys, 'SHARE ROW EXCLUSIVE'),
-    ...neighbours(tree.parent.referencedBy, 'ACCESS EXCLUSIVE'),
+    lockUse('parent', tree.parent.name, 'SHARE UPDATE EXCLUSIVE'),
+    lockUse('partition', partition.name, 'ACCESS EXCLUSIVE'),
+    ...neighbours('referenced', tree.parent.foreignKeys, 'SHARE ROW EXCLUSIVE'),
+    ...neighbours('referencing', tree.parent.referencedBy, 'ACCESS EXCLUSIVE'),
   ]
   return {
     kind: 'finalize',
@@ -101,7 +101,7 @@ export function finalizeOperation({ tree }: BuildContext, partition: Partition):
         ? 'a concurrent detach was begun and did not finish'
         : 'a concurrent detach that this tool did not begin is pending; the table stays unmanaged',
     },
-    hazards: hazardsOfLocks(locks, partition.name),
+    hazards: hazardsOfLocks(locks),
     locks,
     scans: [],
     ...estimates(partition),
@@ -116,8 +116,8 @@ export function detachOperation(
   const { partition, range, reason } = about
   const fallback = defaultPartition(tree)
   const foreign = [
-    ...neighbours(tree.parent.foreignKeys, 'SHARE ROW EXCLUSIVE'),
-    ...neighbours(tree.parent.referencedBy, 'ACCESS EXCLUSIVE'),
+    ...neighbours('referenced', tree.parent.foreignKeys, 'SHARE ROW EXCLUSIVE'),
+    ...neighbours('referencing', tree.parent.referencedBy, 'ACCESS EXCLUSIVE'),
   ]
   // Decided here, so that the printed lock is the real one. With a DEFAULT PostgreSQL refuses CONCURRENTLY (55000). With
   // foreign keys it locks the tables at their other ends, waits for that without a limit, and their writers wait with it.
@@ -126,14 +126,14 @@ export function detachOperation(
   const concurrent = config.lifecycle.detach === 'concurrent' || (config.lifecycle.detach === 'auto' && auto)
   const locks = concurrent
     ? [
-        lockUse(tree.parent.name, 'SHARE UPDATE EXCLUSIVE'),
-        lockUse(partition.name, 'ACCESS EXCLUSIVE'),
+        lockUse('parent', tree.parent.name, 'SHARE UPDATE EXCLUSIVE'),
+        lockUse('partition', partition.name, 'ACCESS EXCLUSIVE'),
         ...foreign,
       ]
     : [
-        lockUse(tree.parent.name, 'ACCESS EXCLUSIVE'),
-        ...(fallback ? [lockUse(fallback.name, 'ACCESS EXCLUSIVE')] : []),
-        lockUse(partition.name, 'ACCESS EXCLUSIVE'),
+        lockUse('parent', tree.parent.name, 'ACCESS EXCLUSIVE'),
+        ...(fallback ? [lockUse('default', fallback.name, 'ACCESS EXCLUSIVE')] : []),
+        lockUse('partition', partition.name, 'ACCESS EXCLUSIVE'),
         ...foreign,
       ]
   return {
@@ -147,7 +147,7 @@ export function detachOperation(
     hazards: [
       'hides-data',
       ...(concurrent ? (['not-transactional'] as const) : []),
-      ...hazardsOfLocks(locks, partition.name),
+      ...hazardsOfLocks(locks),
     ],
     locks,
     scans: [],
@@ -168,7 +168,10 @@ export function dropOperation(
   },
 ): DropOperation {
   const { table, foreignKeys, comment, marker, reason, range } = about
-  const locks = [lockUse(table.name, 'ACCESS EXCLUSIVE'), ...neighbours(foreignKeys, 'ACCESS EXCLUSIVE')]
+  const locks = [
+    lockUse('partition', table.name, 'ACCESS EXCLUSIVE'),
+    ...neighbours('referenced', foreignKeys, 'ACCESS EXCLUSIVE'),
+  ]
   return {
     kind: 'drop',
     id: id('drop', table.name),
@@ -176,10 +179,7 @@ export function dropOperation(
     partition: table.name,
     reason,
     ...(range && { range }),
-    hazards: [
-      ...(marker === 'orphan' ? (['deletes-data'] as const) : []),
-      ...hazardsOfLocks(locks, table.name),
-    ],
+    hazards: [...(marker === 'orphan' ? (['deletes-data'] as const) : []), ...hazardsOfLocks(locks)],
     locks,
     scans: [],
     ...estimates(table),
@@ -198,7 +198,7 @@ export function unmarkOperation({ tree }: BuildContext, partition: Partition): U
       text: 'marked for a detach that did not happen, and the partition has not expired',
     },
     hazards: [],
-    locks: [lockUse(partition.name, 'SHARE UPDATE EXCLUSIVE')],
+    locks: [lockUse('partition', partition.name, 'SHARE UPDATE EXCLUSIVE')],
     scans: [],
     guard: { ...partitionGuard(tree, partition), comment: partition.comment ?? '' },
   }
@@ -223,17 +223,21 @@ function attachHazards(
 function attachLocks(tree: PartitionTree, own: LockUse): readonly LockUse[] {
   const fallback = defaultPartition(tree)
   return [
-    lockUse(tree.parent.name, fallback ? 'ACCESS EXCLUSIVE' : 'SHARE UPDATE EXCLUSIVE'),
-    ...(fallback ? [lockUse(fallback.name, 'ACCESS EXCLUSIVE')] : []),
+    lockUse('parent', tree.parent.name, fallback ? 'ACCESS EXCLUSIVE' : 'SHARE UPDATE EXCLUSIVE'),
+    ...(fallback ? [lockUse('default', fallback.name, 'ACCESS EXCLUSIVE')] : []),
     own,
-    ...neighbours(tree.parent.foreignKeys, 'SHARE ROW EXCLUSIVE'),
-    ...neighbours(tree.parent.referencedBy, 'SHARE ROW EXCLUSIVE'),
+    ...neighbours('referenced', tree.parent.foreignKeys, 'SHARE ROW EXCLUSIVE'),
+    ...neighbours('referencing', tree.parent.referencedBy, 'SHARE ROW EXCLUSIVE'),
   ]
 }
 
-function neighbours(keys: readonly ForeignKey[], mode: LockUse['mode']): readonly LockUse[] {
+function neighbours(
+  role: LockUse['role'],
+  keys: readonly ForeignKey[],
+  mode: LockUse['mode'],
+): readonly LockUse[] {
   const tables = new Map(keys.map((key) => [formatTableName(key.table), key.table]))
-  return [...tables.values()].map((relation) => lockUse(relation, mode))
+  return [...tables.values()].map((relation) => lockUse(role, relation, mode))
 }
 
 function parentGuard(tree: PartitionTree): ParentGuard {

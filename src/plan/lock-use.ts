@@ -1,6 +1,6 @@
 import type { TableName } from '../model/table-name.ts'
-import { formatTableName, sameTable } from '../model/table-name.ts'
-import type { Hazard, LockMode, LockUse } from './operation.ts'
+import { formatTableName } from '../model/table-name.ts'
+import type { Hazard, LockMode, LockRole, LockUse } from './operation.ts'
 
 /** What a lock means for those who use the table. */
 const meaning: Readonly<Record<LockMode, (table: string) => string>> = {
@@ -10,13 +10,13 @@ const meaning: Readonly<Record<LockMode, (table: string) => string>> = {
   'ACCESS EXCLUSIVE': (table) => `blocks reads and writes of ${table}`,
 }
 
-export function lockUse(relation: TableName, mode: LockMode): LockUse {
-  return { relation, mode, effect: meaning[mode](formatTableName(relation)) }
+export function lockUse(role: LockRole, relation: TableName, mode: LockMode): LockUse {
+  return { relation, mode, role, effect: meaning[mode](formatTableName(relation)) }
 }
 
 /** A table that is made by the operation itself is locked, too, and nobody can notice. */
 export function lockOfNew(relation: TableName): LockUse {
-  return { relation, mode: 'ACCESS EXCLUSIVE', effect: 'blocks nobody: it is new' }
+  return { relation, mode: 'ACCESS EXCLUSIVE', role: 'partition', effect: 'blocks nobody: it is new' }
 }
 
 /**
@@ -25,9 +25,7 @@ export function lockOfNew(relation: TableName): LockUse {
  * ACCESS EXCLUSIVE is the one mode that is replayed on standbys, where queries that run on against it are cancelled
  * after `max_standby_streaming_delay`. The partition itself is not counted: it is new, or nobody is to use it any more.
  */
-export function hazardsOfLocks(locks: readonly LockUse[], partition: TableName): readonly Hazard[] {
-  const blocks = locks.some(
-    ({ relation, mode }) => mode === 'ACCESS EXCLUSIVE' && !sameTable(relation, partition),
-  )
+export function hazardsOfLocks(locks: readonly LockUse[]): readonly Hazard[] {
+  const blocks = locks.some(({ mode, role }) => mode === 'ACCESS EXCLUSIVE' && role !== 'partition')
   return blocks ? ['access-exclusive-lock', 'cancels-standby-queries'] : []
 }

@@ -48,9 +48,13 @@ export interface Reason {
 export interface LockUse {
   readonly relation: TableName
   readonly mode: LockMode
+  readonly role: LockRole
   /** What it means for those who use the table: `blocks reads and writes of app.events`. */
   readonly effect: string
 }
+
+/** What a locked table is to the operation; `referencing` and `referenced` are at the other ends of foreign keys. */
+export type LockRole = 'parent' | 'default' | 'partition' | 'referencing' | 'referenced'
 
 /** A table that is read while others wait for a lock of the operation. */
 export interface ScanUse {

@@ -8,6 +8,7 @@ import type { Seen } from './look-again.ts'
 import { checkDetached, checkParent, lookAgain, markerIn, readSeen, refuse } from './look-again.ts'
 import { dropExclusion, excludedGuard, excludeSteps } from './exclude-from-default.ts'
 import { checkRace, rangeBound } from './same-range.ts'
+import { lockReferencing } from './lock-referencing.ts'
 import { moveFromDefault } from './move-from-default.ts'
 import { removeProof } from './prove-range.ts'
 import { ident, literal, qualified, sql } from './sql.ts'
@@ -89,7 +90,8 @@ export function attachStep(
     },
   }
   return transaction(context, `attach ${formatTableName(partition)}`, [
-    // The parent comes first and with the strongest lock the step needs, so that no reader can be met half-way. With a
+    ...lockReferencing(operation),
+    // Then the parent, and with the strongest lock the step needs, so that no reader can be met half-way. With a
     // DEFAULT that is ACCESS EXCLUSIVE: an insert that was routed to DEFAULT under a weaker one would fail with 23514.
     ...(fallback
       ? [

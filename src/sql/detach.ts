@@ -3,6 +3,7 @@ import { formatTableName, sameTable } from '../model/table-name.ts'
 import type { DetachOperation, FinalizeOperation, UnmarkOperation } from '../plan/operation.ts'
 import { describeHolder } from '../plan/blocker.ts'
 import { lockHolders, readHolder } from './blockers.ts'
+import { lockReferencing } from './lock-referencing.ts'
 import type { DdlContext } from './ddl-context.ts'
 import { transaction } from './ddl-context.ts'
 import { checkAttached, checkParent, lookAgain, markerIn, readSeen, refuse } from './look-again.ts'
@@ -25,6 +26,7 @@ function blockingSteps(operation: DetachOperation, context: DdlContext): readonl
   const { parent, partition } = operation
   return [
     transaction(context, `detach ${formatTableName(partition)}`, [
+      ...lockReferencing(operation),
       // The parent before the partition, as every reader takes them; the other way round is a deadlock.
       execute(sql`LOCK TABLE ONLY ${qualified(parent)} IN ACCESS EXCLUSIVE MODE`),
       execute(sql`LOCK TABLE ONLY ${qualified(partition)} IN ACCESS EXCLUSIVE MODE`),
@@ -75,6 +77,7 @@ export function finalizeSteps(operation: FinalizeOperation, context: DdlContext)
   )
   return [
     transaction(context, `finalize ${formatTableName(partition)}`, [
+      ...lockReferencing(operation),
       execute(sql`LOCK TABLE ONLY ${qualified(parent)} IN SHARE UPDATE EXCLUSIVE MODE`),
       execute(sql`LOCK TABLE ONLY ${qualified(partition)} IN ACCESS EXCLUSIVE MODE`),
       attachedGuard(operation),

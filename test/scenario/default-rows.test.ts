@@ -49,7 +49,7 @@ describeEachServer('rows of a new range that lie in DEFAULT', (major) => {
     expect(result.operations[0]?.rowsMoved).toBe(2)
     expect(plan.operations[0]).toMatchObject({
       rowsInDefault: 2,
-      hazards: ['access-exclusive-lock', 'full-scan', 'rewrites-rows'],
+      hazards: ['access-exclusive-lock', 'cancels-standby-queries', 'full-scan', 'rewrites-rows'],
     })
     expect(plan.findings[0]?.message).toMatch(
       /^public\.rest holds 2 rows from before 2026-03-01 00:00:00\+00 or without a key/,

@@ -42,7 +42,7 @@ export function createOf(name: string, range: { from: string; to: string }): Cre
     guard: { parentOid: '1', defaultOid: null },
     reason: { code: 'create-ahead', text: '3 partitions are wanted from the current one on' },
     hazards: [],
-    locks: [lockUse(events, 'SHARE UPDATE EXCLUSIVE'), lockOfNew({ schema: 'app', name })],
+    locks: [lockUse('parent', events, 'SHARE UPDATE EXCLUSIVE'), lockOfNew({ schema: 'app', name })],
     scans: [],
   }
 }
@@ -58,7 +58,10 @@ export function detachOf(name: string, range: { from: string; to: string }): Det
     guard,
     reason: { code: 'retention-expired', text: '2 partitions are kept, and this one is older' },
     hazards: ['hides-data', 'not-transactional'],
-    locks: [lockUse(events, 'SHARE UPDATE EXCLUSIVE'), lockUse({ schema: 'app', name }, 'ACCESS EXCLUSIVE')],
+    locks: [
+      lockUse('parent', events, 'SHARE UPDATE EXCLUSIVE'),
+      lockUse('partition', { schema: 'app', name }, 'ACCESS EXCLUSIVE'),
+    ],
     scans: [],
     sizeBytes: 1_258_291,
     rowEstimate: 20_160,
@@ -74,7 +77,7 @@ export function dropOf(name: string): DropOperation {
     guard: { parentOid: '1', oid: '2', comment: null, marker: 'orphan' },
     reason: { code: 'grace-elapsed', text: 'its grace period ended at 2026-03-01' },
     hazards: ['deletes-data'],
-    locks: [lockUse({ schema: 'app', name }, 'ACCESS EXCLUSIVE')],
+    locks: [lockUse('partition', { schema: 'app', name }, 'ACCESS EXCLUSIVE')],
     scans: [],
     sizeBytes: 0,
   }

@@ -65,8 +65,8 @@ describe('a plan for people', () => {
           mode: 'blocking',
           hazards: ['access-exclusive-lock'],
           locks: [
-            lockUse({ schema: 'app', name: 'events' }, 'ACCESS EXCLUSIVE'),
-            lockUse({ schema: 'app', name: 'users' }, 'SHARE ROW EXCLUSIVE'),
+            lockUse('parent', { schema: 'app', name: 'events' }, 'ACCESS EXCLUSIVE'),
+            lockUse('referenced', { schema: 'app', name: 'users' }, 'SHARE ROW EXCLUSIVE'),
           ],
         },
         createOf('events__2026_04', april),
