@@ -21,10 +21,12 @@ describeEachServer('a table that refers to another', (major) => {
       now,
       operations: ['create public.events__2026_04'],
     })
-    expect(plan.operations[0]?.locks).toContainEqual({
-      relation: { schema: 'public', name: 'users' },
-      mode: 'SHARE ROW EXCLUSIVE',
-    })
+    expect(plan.operations[0]?.locks).toContainEqual(
+      expect.objectContaining({
+        relation: { schema: 'public', name: 'users' },
+        mode: 'SHARE ROW EXCLUSIVE',
+      }),
+    )
     await expect(database.sql(`INSERT INTO events VALUES (9, '2026-04-02')`)).rejects.toThrow(/foreign key/)
   })
 
@@ -37,10 +39,12 @@ describeEachServer('a table that refers to another', (major) => {
       operations: ['detach public.events__2026_02', 'drop public.events__2026_02'],
       standalone: ['labels', 'users'],
     })
-    expect(plan.operations[1]?.locks).toContainEqual({
-      relation: { schema: 'public', name: 'users' },
-      mode: 'ACCESS EXCLUSIVE',
-    })
+    expect(plan.operations[1]?.locks).toContainEqual(
+      expect.objectContaining({
+        relation: { schema: 'public', name: 'users' },
+        mode: 'ACCESS EXCLUSIVE',
+      }),
+    )
   })
 
   it('may refer to a partitioned one', async () => {
