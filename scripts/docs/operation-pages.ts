@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { formatTableName } from '../../src/model/table-name.ts'
-import type { Hazard, LockMode, Operation, OperationKind, ReasonCode } from '../../src/plan/operation.ts'
+import type { Hazard } from '../../src/policy/hazard.ts'
+import type { LockMode, Operation, OperationKind, ReasonCode } from '../../src/plan/operation.ts'
 import { isDestructive } from '../../src/plan/operation.ts'
 import { lookAgain } from '../../src/sql/look-again.ts'
 import { defaultBudget } from '../../src/sql/lock-budget.ts'

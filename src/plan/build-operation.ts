@@ -1,3 +1,4 @@
+import type { Hazard } from '../policy/hazard.ts'
 import type { DetachedTable, ForeignKey, Partition, PartitionTree } from '../model/partition-tree.ts'
 import { defaultPartition } from '../model/partition-tree.ts'
 import type { TableName } from '../model/table-name.ts'
@@ -10,7 +11,6 @@ import type {
   DetachOperation,
   DropOperation,
   FinalizeOperation,
-  Hazard,
   LockUse,
   ParentGuard,
   PartitionGuard,

@@ -45,6 +45,7 @@ export type FindingCode =
   | 'concurrent-detach-impossible'
   | 'partition-kind-unsupported'
   | 'half-built-with-rows'
+  | 'hazard-not-allowed'
 
 /** Every finding there is, with its severity and what it means; the reference page is made from it. */
 export const findingCatalog: Readonly<Record<FindingCode, readonly [FindingSeverity, string]>> = {
@@ -117,6 +118,10 @@ export const findingCatalog: Readonly<Record<FindingCode, readonly [FindingSever
   'partition-kind-unsupported': [
     'warning',
     'A partition is a foreign or partitioned table, which this version does not retire.',
+  ],
+  'hazard-not-allowed': [
+    'warning',
+    'An operation is due and has a cost or risk that `allowHazards` does not allow, so it is not planned.',
   ],
   'half-built-with-rows': [
     'warning',

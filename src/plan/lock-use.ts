@@ -1,6 +1,7 @@
+import type { Hazard } from '../policy/hazard.ts'
 import type { TableName } from '../model/table-name.ts'
 import { formatTableName } from '../model/table-name.ts'
-import type { Hazard, LockMode, LockRole, LockUse } from './operation.ts'
+import type { LockMode, LockRole, LockUse } from './operation.ts'
 
 /** What a lock means for those who use the table. */
 const meaning: Readonly<Record<LockMode, (table: string) => string>> = {

@@ -1,4 +1,5 @@
 import type { TableName } from '../model/table-name.ts'
+import type { Hazard } from '../policy/hazard.ts'
 import type { DetachMode } from '../policy/options.ts'
 import { canonicalJson } from './canonical.ts'
 
@@ -15,17 +16,6 @@ export type Operation =
   | UnmarkOperation
 
 export type OperationKind = Operation['kind']
-
-/** A known cost or risk of an operation. */
-export type Hazard =
-  | 'access-exclusive-lock'
-  | 'full-scan'
-  | 'deletes-data'
-  | 'hides-data'
-  | 'rewrites-rows'
-  | 'not-transactional'
-  | 'rejects-inserts'
-  | 'cancels-standby-queries'
 
 export type ReasonCode =
   | 'create-ahead'

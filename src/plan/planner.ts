@@ -1,4 +1,5 @@
 import { formatTableName } from '../model/table-name.ts'
+import { allowedOnly } from './allowed.ts'
 import { basisOf } from './basis.ts'
 import { dropOperation, finalizeOperation } from './build-operation.ts'
 import { decideCreation, missingPeriods } from './creation.ts'
@@ -80,9 +81,12 @@ function decide(input: PlanInput, survey: Survey, evidence: Evidence): Decided {
     ...orphans.map((drop) => dropDetached(input, drop)),
     ...retention.drop,
   ]
+  const due = pending.operations.length > 0 ? [...pending.operations, ...room] : [...room, ...retired]
+  const allowed = allowedOnly(input.config, due)
   return {
-    operations: pending.operations.length > 0 ? [...pending.operations, ...room] : [...room, ...retired],
+    operations: allowed.operations,
     findings: [
+      ...allowed.findings,
       ...pending.findings,
       ...creation.findings,
       ...rowsAstray(input, survey, { evidence, attached: attaching(decisions) }),

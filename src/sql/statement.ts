@@ -33,7 +33,7 @@ export interface CommandStep {
     readonly others: {
       readonly ask: Sql
       readonly expect: string
-      check(rows: readonly Row[]): string | undefined
+      readonly check: (rows: readonly Row[]) => string | undefined
     }
     readonly isPending: Sql
   }
