@@ -98,8 +98,7 @@ export function detachOperation(
   ]
   // Decided here, so that the printed lock is the real one. With a DEFAULT PostgreSQL refuses CONCURRENTLY (55000). With
   // foreign keys it locks the tables at their other ends, waits for that without a limit, and their writers wait with it.
-  const auto = fallback === undefined && foreign.length === 0
-  const concurrent = config.lifecycle.detach === 'concurrent' || (config.lifecycle.detach === 'auto' && auto)
+  const concurrent = config.lifecycle.detach !== 'blocking' && fallback === undefined && foreign.length === 0
   return {
     kind: 'detach',
     id: id('detach', partition.name),
@@ -113,7 +112,6 @@ export function detachOperation(
       ? [
           { relation: tree.parent.name, mode: 'SHARE UPDATE EXCLUSIVE' },
           { relation: partition.name, mode: 'ACCESS EXCLUSIVE' },
-          ...foreign,
         ]
       : [
           { relation: tree.parent.name, mode: 'ACCESS EXCLUSIVE' },

@@ -13,6 +13,7 @@ import type { DropDecision } from './orphans.ts'
 import { attaching, decideDetached } from './orphans.ts'
 import type { MaintenancePlan } from './plan.ts'
 import { decideRetention } from './retention.ts'
+import { missingRights } from './rights.ts'
 import type { PlanInput, Survey } from './survey.ts'
 import { surveyTree } from './survey.ts'
 
@@ -80,9 +81,11 @@ function decide(input: PlanInput, survey: Survey, evidence: Evidence): Decided {
     ...orphans.map((drop) => dropDetached(input, drop)),
     ...retention.drop,
   ]
+  const operations = pending.operations.length > 0 ? [...pending.operations, ...room] : [...room, ...retired]
   return {
-    operations: pending.operations.length > 0 ? [...pending.operations, ...room] : [...room, ...retired],
+    operations,
     findings: [
+      ...missingRights(input, survey, operations),
       ...pending.findings,
       ...creation.findings,
       ...rowsAstray(input, survey, { evidence, attached: attaching(decisions) }),
@@ -122,7 +125,7 @@ function finishPending(input: PlanInput): Decided {
         : finding('detach-pending-unmarked', {
             relation: partition.name,
             message: `A detach of ${name} is pending that this tool did not begin; its rows are invisible through the parent.`,
-            next: `It is finished, and ${name} is then an ordinary table. To have it managed, mark it with adoptPartition.`,
+            next: `It is finished, and ${name} is then an ordinary table. To have it managed, mark it with \`pg-partsmith adopt\` (adoptPartition).`,
           })
     }),
   }

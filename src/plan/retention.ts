@@ -1,5 +1,5 @@
 import type { BoundEdge } from '../model/bound.ts'
-import type { Partition } from '../model/partition-tree.ts'
+import type { Partition, PartitionTree } from '../model/partition-tree.ts'
 import { defaultPartition } from '../model/partition-tree.ts'
 import { formatTableName } from '../model/table-name.ts'
 import type { BuildContext } from './build-operation.ts'
@@ -53,9 +53,9 @@ export function decideRetention(input: PlanInput, survey: Survey): RetentionDeci
   }
   expired.sort((a, b) => (a.from < b.from ? -1 : 1))
   const { retention, drop, detach } = config.lifecycle
-  const fallback = defaultPartition(tree)
-  if (detach === 'concurrent' && fallback && expired.length > 0) {
-    findings.push(notConcurrently(expired, formatTableName(fallback.name)))
+  const obstacle = detach === 'concurrent' && expired.length > 0 ? obstacleTo(tree) : undefined
+  if (obstacle) {
+    findings.push(notConcurrently(expired, obstacle))
     return { unmark, detach: [], drop: [], findings }
   }
   const kept = retention.kind === 'newest' ? retention.count : 0
@@ -89,14 +89,40 @@ export function decideRetention(input: PlanInput, survey: Survey): RetentionDeci
   }
 }
 
+interface Obstacle {
+  readonly why: string
+  readonly remove: string
+}
+
+/**
+ * Why a concurrent detach would not be one. With foreign keys the server locks the tables at their other ends, waits for
+ * that without a limit, and their writers wait with it.
+ */
+function obstacleTo(tree: PartitionTree): Obstacle | undefined {
+  const fallback = defaultPartition(tree)
+  if (fallback) {
+    return {
+      why: `PostgreSQL detaches nothing concurrently beside the DEFAULT partition ${formatTableName(fallback.name)}`,
+      remove: 'the DEFAULT partition',
+    }
+  }
+  const { foreignKeys, referencedBy } = tree.parent
+  const neighbours = new Set([...foreignKeys, ...referencedBy].map(({ table }) => formatTableName(table)))
+  if (neighbours.size === 0) return undefined
+  return {
+    why: `because of the foreign keys PostgreSQL would lock ${listed([...neighbours])} too, after a wait without a limit in which their writers wait with it`,
+    remove: 'the foreign keys',
+  }
+}
+
 /** `concurrent` is a promise that readers and writers go on; it is not broken quietly. */
-function notConcurrently(expired: readonly Expired[], fallback: string): Finding {
+function notConcurrently(expired: readonly Expired[], { why, remove }: Obstacle): Finding {
   const [first] = expired
   const names = listed(expired.map(({ partition }) => formatTableName(partition.name)))
   return finding('concurrent-detach-impossible', {
     ...(expired.length === 1 && first && { relation: first.partition.name }),
-    message: `${names} expired and cannot be detached: detachMode is 'concurrent', and PostgreSQL detaches nothing concurrently beside the DEFAULT partition ${fallback}.`,
-    next: "Set detachMode to 'auto' to have it done under a short ACCESS EXCLUSIVE lock, or remove the DEFAULT partition.",
+    message: `${names} expired and cannot be detached: detachMode is 'concurrent', and ${why}.`,
+    next: `Set detachMode to 'auto' to have it done under a short ACCESS EXCLUSIVE lock, or remove ${remove}.`,
   })
 }
 

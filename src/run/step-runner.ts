@@ -13,6 +13,7 @@ import type {
 import type { DatabaseClient } from './client.ts'
 import type { Session } from './session.ts'
 import { withConnection } from './session.ts'
+import { hasSqlState } from './sql-state.ts'
 
 /** A guard or an answer found at run time said no; the transaction was rolled back and nothing was changed by it. */
 export class StepRefused extends Error {
@@ -138,7 +139,11 @@ async function runCommand(step: CommandStep, { client, signal }: StepContext): P
         await command.start()
       }
     } catch (error) {
-      if (!command.isStarted) throw error
+      if (!command.isStarted) {
+        // What was set for it may be set still.
+        spoiled.abort(error)
+        throw error
+      }
       if (!command.isPending) {
         // The name is not kept any more, and the statement may not have looked it up yet.
         spoiled.abort(error)
@@ -190,10 +195,19 @@ class RunningCommand {
 
   async start(): Promise<void> {
     await this.#session.query(toText(this.#step.before))
+    await this.#watch()
     this.#running = this.#session.query(toText(this.#step.statement)).then(
       () => ({ error: undefined }),
       (error: unknown) => ({ error: error ?? new Error('The statement failed.') }),
     )
+  }
+
+  async #watch(): Promise<void> {
+    try {
+      await this.#session.query(toText(this.#step.watch))
+    } catch (error) {
+      if (!hasSqlState(error, 'invalidParameterValue')) throw error
+    }
   }
 
   async outcome(): Promise<Settled> {
