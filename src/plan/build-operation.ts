@@ -122,13 +122,12 @@ export function detachOperation(
   // Decided here, so that the printed lock is the real one. With a DEFAULT PostgreSQL refuses CONCURRENTLY (55000). With
   // foreign keys it locks the tables at their other ends, waits for that without a limit, and their writers wait with it.
   // Through a pooler the timeouts that could leave it half-done cannot be turned off for it.
-  const auto = fallback === undefined && foreign.length === 0 && tree.server.pooled !== true
-  const concurrent = config.lifecycle.detach === 'concurrent' || (config.lifecycle.detach === 'auto' && auto)
+  const mayBe = fallback === undefined && foreign.length === 0 && tree.server.pooled !== true
+  const concurrent = config.lifecycle.detach !== 'blocking' && mayBe
   const locks = concurrent
     ? [
         lockUse('parent', tree.parent.name, 'SHARE UPDATE EXCLUSIVE'),
         lockUse('partition', partition.name, 'ACCESS EXCLUSIVE'),
-        ...foreign,
       ]
     : [
         lockUse('parent', tree.parent.name, 'ACCESS EXCLUSIVE'),

@@ -23,6 +23,8 @@ export type FindingCode =
   | 'key-mismatch'
   | 'key-type-unsupported'
   | 'unique-key-lacks-partition-key'
+  | 'rights-missing'
+  | 'current-partition-missing'
   | 'detach-pending'
   | 'detach-pending-unmarked'
   | 'bound-unreadable'
@@ -53,6 +55,14 @@ export const findingCatalog: Readonly<Record<FindingCode, readonly [FindingSever
   'key-mismatch': ['error', 'The partition key is not the one configured column.'],
   'key-type-unsupported': ['error', 'The partition key is not a timestamptz, timestamp or date.'],
   'unique-key-lacks-partition-key': ['error', 'A primary or unique key does not contain the partition key.'],
+  'rights-missing': [
+    'warning',
+    'The connected role lacks a right that carrying out a plan needs; `validate` counts it as an error.',
+  ],
+  'current-partition-missing': [
+    'info',
+    'There is neither a partition for the present moment nor a DEFAULT; only `inspect` and `validate` say so.',
+  ],
   'detach-pending': [
     'info',
     'A detach was begun and not finished; it is finished first, the rest is planned after it.',
@@ -113,7 +123,7 @@ export const findingCatalog: Readonly<Record<FindingCode, readonly [FindingSever
   ],
   'concurrent-detach-impossible': [
     'warning',
-    "Partitions expired, detachMode is 'concurrent', and beside a DEFAULT or through a pooler that cannot be done.",
+    "Partitions expired, detachMode is 'concurrent', and a DEFAULT, a foreign key or a pooler stands against that.",
   ],
   'partition-kind-unsupported': [
     'warning',

@@ -14,6 +14,7 @@ import type { DropDecision } from './orphans.ts'
 import { attaching, decideDetached } from './orphans.ts'
 import type { MaintenancePlan } from './plan.ts'
 import { decideRetention } from './retention.ts'
+import { missingRights } from './rights.ts'
 import type { PlanInput, Survey } from './survey.ts'
 import { surveyTree } from './survey.ts'
 
@@ -86,6 +87,7 @@ function decide(input: PlanInput, survey: Survey, evidence: Evidence): Decided {
   return {
     operations: allowed.operations,
     findings: [
+      ...missingRights(input, survey, allowed.operations),
       ...allowed.findings,
       ...pending.findings,
       ...creation.findings,
@@ -126,7 +128,7 @@ function finishPending(input: PlanInput): Decided {
         : finding('detach-pending-unmarked', {
             relation: partition.name,
             message: `A detach of ${name} is pending that this tool did not begin; its rows are invisible through the parent.`,
-            next: `It is finished, and ${name} is then an ordinary table. To have it managed, mark it with adoptPartition.`,
+            next: `It is finished, and ${name} is then an ordinary table. To have it managed, mark it with \`pg-partsmith adopt\` (adoptPartition).`,
           })
     }),
   }

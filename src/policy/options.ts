@@ -18,7 +18,7 @@ export interface TablePartitionOptions {
   readonly tableName: string
   /** The column of the partition key: timestamptz, timestamp or date. */
   readonly partitionColumn: string
-  /** How long one partition is. Leave it out only when the service is given a period calculator of your own. */
+  /** How long one partition is. Leave it out when the service is given a period calculator of your own. */
   readonly granularity?: PartitionGranularity | undefined
   /** The IANA zone in which days and months begin. @default 'UTC' */
   readonly timeZone?: string | undefined

@@ -17,8 +17,16 @@ import type {
 } from '../model/partition-tree.ts'
 import type { TableName } from '../model/table-name.ts'
 import { formatTableName } from '../model/table-name.ts'
+import { nearest } from '../policy/suggest.ts'
 import { jsonColumn, jsonTexts, member } from '../sql/json-column.ts'
-import { pinSettings, readMarked, readParents, readPartitions, readServer } from '../sql/catalog.ts'
+import {
+  listPartitionedTables,
+  pinSettings,
+  readMarked,
+  readParents,
+  readPartitions,
+  readServer,
+} from '../sql/catalog.ts'
 import type { Session } from './session.ts'
 
 type Row = Readonly<Record<string, unknown>>
@@ -41,9 +49,13 @@ export async function readTrees(
       await session.query(pinSettings)
       const [serverRow = {}] = (await session.query(readServer)).rows
       const server = serverFacts(serverRow)
-      const parents = (
-        await session.query(readParents, [tables.map(({ schema }) => schema), tables.map(({ name }) => name)])
-      ).rows.map((row) => parentTable(row))
+      const found = await session.query(readParents, [
+        tables.map(({ schema }) => schema),
+        tables.map(({ name }) => name),
+      ])
+      const isMissing = found.rows.some(({ oid }) => typeof oid !== 'string')
+      const others = isMissing ? (await session.query(listPartitionedTables)).rows.map(nameOf) : []
+      const parents = found.rows.map((row) => parentTable(row, others))
       const partitions = (await session.query(readPartitions, [parents.map(({ oid }) => oid)])).rows
       const heads = markerHeads(markerPrefix)
       const marked = (await session.query(readMarked, [heads.orphan, heads.building])).rows
@@ -75,6 +87,7 @@ function serverFacts(row: Row): ServerFacts {
     now: Instant.fromMicroseconds(BigInt(text(row, 'now'))),
     inRecovery: row['in_recovery'] === 'true',
     database: text(row, 'database'),
+    role: text(row, 'role'),
     deadlockTimeoutMs: Number(row['deadlock_timeout']),
   }
 }
@@ -82,11 +95,11 @@ function serverFacts(row: Row): ServerFacts {
 const methods: Readonly<Record<string, PartitionType>> = { r: 'range', l: 'list', h: 'hash' }
 const kinds: Readonly<Record<string, RelationKind>> = { r: 'table', p: 'partitioned', f: 'foreign' }
 
-function parentTable(row: Row): ParentTable {
-  const name = { schema: text(row, 'schema'), name: text(row, 'name') }
+function parentTable(row: Row, others: readonly TableName[]): ParentTable {
+  const name = nameOf(row)
   if (typeof row['oid'] !== 'string') {
     throw new PartitionNotFoundError(
-      `There is no table ${formatTableName(name)} in this database. Check the schema and the spelling: names are compared exactly, capitals included.`,
+      `There is no table ${formatTableName(name)} in this database. ${meant(name, others)}Check the schema and the spelling: names are compared exactly, capitals included.`,
     )
   }
   const method = methods[String(row['method'])]
@@ -112,7 +125,25 @@ function parentTable(row: Row): ParentTable {
     referencedBy: foreignKeys(row['referenced_by']),
     foreignKeys: foreignKeys(row['foreign_keys']),
     owner: text(row, 'owner'),
+    owned: isGiven(row, 'owned'),
+    mayCreate: isGiven(row, 'creates'),
+    mayEmptyDefault: isGiven(row, 'empties_default'),
   }
+}
+
+/** The same name in another schema, or a near one. */
+function meant(wanted: TableName, others: readonly TableName[]): string {
+  const names = others.map(formatTableName)
+  const bare = others.map(({ name }) => name)
+  const near =
+    names[bare.indexOf(wanted.name)] ??
+    nearest(formatTableName(wanted), names) ??
+    names[bare.indexOf(nearest(wanted.name, bare) ?? '')]
+  return near === undefined ? '' : `Did you mean ${near}? `
+}
+
+function nameOf(row: Row): TableName {
+  return { schema: text(row, 'schema'), name: text(row, 'name') }
 }
 
 function partition(row: Row, markerPrefix: string): Partition {
@@ -143,9 +174,10 @@ function relation(row: Row): RelationFacts {
   const rows = Number(row['rows'])
   return {
     oid: text(row, 'oid'),
-    name: { schema: text(row, 'schema'), name: text(row, 'name') },
+    name: nameOf(row),
     kind: kinds[text(row, 'kind')] ?? 'other',
     owner: text(row, 'owner'),
+    owned: isGiven(row, 'owned'),
     // -1 until the first ANALYZE or VACUUM.
     rowEstimate: rows >= 0 ? rows : undefined,
     // The catalog says 0 pages of a table that was never looked at, however large it is.
@@ -159,6 +191,11 @@ function foreignKeys(value: unknown): readonly ForeignKey[] {
     name: member(key, 'name'),
     table: { schema: member(key, 'schema'), name: member(key, 'table') },
   }))
+}
+
+/** The server answers NULL about the rights on what was dropped since the snapshot; that is for others to find. */
+function isGiven(row: Row, column: string): boolean {
+  return row[column] !== 'false'
 }
 
 function text(row: Row, column: string): string {

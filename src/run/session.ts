@@ -5,6 +5,7 @@ import type { DatabaseClient, DatabaseConnection, QueryResult } from './client.t
 import { cancelOnAbort } from './cancel-on-abort.ts'
 import { giveBack, openConnection } from './open-connection.ts'
 import { abortErrorOf, throwIfAborted } from './run-aborted.ts'
+import { openSession, timeoutAdvice } from './session-limits.ts'
 import { describeError, isConnectionFailure, sqlStateOf } from './sql-state.ts'
 import { within } from './within.ts'
 
@@ -48,7 +49,7 @@ export async function withConnection<T>(
   const connection = await openConnection(client, signal)
   const session = new ConnectionSession(connection, { client, signal })
   try {
-    await session.findPid()
+    await session.open()
     return await work(session)
   } finally {
     await session.end()
@@ -63,6 +64,7 @@ class ConnectionSession implements Session {
   readonly #signal: AbortSignal | undefined
   readonly #stopListening: () => void
   #pid: number | undefined
+  #putBack: string | undefined
   #tail: Promise<unknown> = Promise.resolve()
   #over = false
   #discard = false
@@ -87,9 +89,10 @@ class ConnectionSession implements Session {
     return this.#pid ?? 0
   }
 
-  async findPid(): Promise<void> {
-    const { rows } = await this.query('SELECT pg_catalog.pg_backend_pid()::pg_catalog.text AS pid')
-    this.#pid = Number(rows[0]?.['pid'])
+  async open(): Promise<void> {
+    const { pid, putBack } = await openSession((text) => this.query(text), this.#signal)
+    this.#pid = pid
+    this.#putBack = putBack
   }
 
   async query(text: string, values?: readonly unknown[]): Promise<QueryResult> {
@@ -131,8 +134,10 @@ class ConnectionSession implements Session {
   async end(): Promise<void> {
     this.#over = true
     await this.#tail
+    if (this.#signal?.aborted === true) this.#discard = true
+    if (this.#putBack !== undefined && !this.#discard) await this.#putTimeoutsBack(this.#putBack)
     this.#stopListening()
-    await giveBack(this.#connection, this.#discard || this.#signal?.aborted === true)
+    await giveBack(this.#connection, this.#discard)
   }
 
   async #commit(): Promise<void> {
@@ -154,6 +159,14 @@ class ConnectionSession implements Session {
           'known whether it was. Run again: the database is read anew and only what is missing is done.',
         { cause: error },
       )
+    }
+  }
+
+  async #putTimeoutsBack(text: string): Promise<void> {
+    try {
+      await within(this.#connection.query(text), { ms: rollbackMs, what: 'answer to a setting' })
+    } catch {
+      this.#discard = true
     }
   }
 
@@ -194,10 +207,8 @@ class ConnectionSession implements Session {
       ? 'Its transaction was not committed, so nothing of it took effect.'
       : 'Whether the statement that was running took effect is not known.'
     return new ConnectionFailedError(
-      `The database connection was lost (${describeError(this.#loss ?? error)}). ${consequence}`,
-      {
-        cause: error,
-      },
+      `The database connection was lost (${describeError(this.#loss ?? error)}). ${consequence}${timeoutAdvice(this.#loss ?? error)}`,
+      { cause: error },
     )
   }
 }

@@ -16,6 +16,7 @@ import type { Attempt, Ladder } from './lock-ladder.ts'
 import { NotNow, tryUntilFree } from './lock-ladder.ts'
 import type { Session } from './session.ts'
 import { withConnection } from './session.ts'
+import { hasSqlState } from './sql-state.ts'
 
 /** A guard or an answer found at run time said no; the transaction was rolled back and nothing was changed by it. */
 export class StepRefused extends Error {
@@ -152,7 +153,11 @@ async function runCommand(step: CommandStep, client: DatabaseClient, attempt: At
         await command.start()
       }
     } catch (error) {
-      if (!command.isStarted) throw error
+      if (!command.isStarted) {
+        // What was set for it may be set still.
+        spoiled.abort(error)
+        throw error
+      }
       if (!command.isPending) {
         // The name is not kept any more, and the statement may not have looked it up yet.
         spoiled.abort(error)
@@ -207,10 +212,19 @@ class RunningCommand {
 
   async start(): Promise<void> {
     await this.#session.query(toText(this.#step.before))
+    await this.#watch()
     this.#running = this.#session.query(toText(this.#step.statement)).then(
       () => ({ error: undefined }),
       (error: unknown) => ({ error: error ?? new Error('The statement failed.') }),
     )
+  }
+
+  async #watch(): Promise<void> {
+    try {
+      await this.#session.query(toText(this.#step.watch))
+    } catch (error) {
+      if (!hasSqlState(error, 'invalidParameterValue')) throw error
+    }
   }
 
   async outcome(): Promise<Settled> {

@@ -24,21 +24,28 @@ export const readServer = `
 SELECT current_setting('server_version_num') AS version,
        (extract(epoch FROM clock_timestamp()) * 1000000)::bigint::text AS now,
        pg_is_in_recovery()::text AS in_recovery,
+       current_user::text AS role,
        (SELECT setting FROM pg_settings WHERE name = 'deadlock_timeout') AS deadlock_timeout,
        (SELECT system_identifier::text FROM pg_control_system())
          || '/' || (SELECT oid::text FROM pg_database WHERE datname = current_database()) AS database`
 
-/** $1 schemas, $2 names, pairwise. One row per wanted table, also for those that do not exist. */
+/**
+ * $1 schemas, $2 names, pairwise. One row per wanted table, also for those that do not exist. Superusers and members
+ * that inherit have a right as its holder has; LOCK TABLE on DEFAULT and the move out of it need SELECT and DELETE.
+ */
 export const readParents = `
 WITH parent AS (
-  SELECT w.ord, w.schema, w.name, c.oid, c.relkind, c.relowner, pt.partstrat, pt.partattrs, pt.partdefid
+  SELECT w.ord, w.schema, w.name, n.oid AS namespace, c.oid, c.relkind, c.relowner, pt.partstrat, pt.partattrs, pt.partdefid
   FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS w(schema, name, ord)
   LEFT JOIN pg_namespace n ON n.nspname = w.schema
   LEFT JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = w.name
   LEFT JOIN pg_partitioned_table pt ON pt.partrelid = c.oid
 )
 SELECT p.schema, p.name, p.oid::text, p.partstrat::text AS method,
-       pg_get_userbyid(p.relowner)::text AS owner,
+       pg_get_userbyid(p.relowner)::text AS owner, pg_has_role(p.relowner, 'USAGE')::text AS owned,
+       (has_schema_privilege(p.namespace, 'USAGE') AND has_schema_privilege(p.namespace, 'CREATE'))::text AS creates,
+       (p.partdefid = 0 OR (has_table_privilege(p.partdefid, 'SELECT')
+                            AND has_table_privilege(p.partdefid, 'DELETE')))::text AS empties_default,
        (SELECT json_agg(json_build_object(
                  'name', a.attname,
                  'expression', CASE WHEN k.attnum = 0 THEN pg_get_partkeydef(p.oid) END,
@@ -70,6 +77,7 @@ ORDER BY p.ord`
 export const readPartitions = `
 SELECT i.inhparent::text AS parent, c.oid::text, n.nspname::text AS schema, c.relname::text AS name,
        c.relkind::text AS kind, pg_get_userbyid(c.relowner)::text AS owner,
+       pg_has_role(c.relowner, 'USAGE')::text AS owned,
        pg_get_expr(c.relpartbound, 0) AS bound, i.inhdetachpending::text AS pending, d.description AS comment,
        CASE WHEN c.relkind = 'p' THEN s.rows ELSE c.reltuples END::text AS rows,
        (CASE WHEN c.relkind = 'p' THEN coalesce(s.pages, 0) ELSE c.relpages END
@@ -107,7 +115,7 @@ WITH marked AS (
   GROUP BY k.confrelid
 )
 SELECT m.oid::text, m.nspname::text AS schema, m.relname::text AS name, m.relkind::text AS kind,
-       pg_get_userbyid(m.relowner)::text AS owner, m.description AS comment, m.reltuples::text AS rows,
+       pg_get_userbyid(m.relowner)::text AS owner, pg_has_role(m.relowner, 'USAGE')::text AS owned, m.description AS comment, m.reltuples::text AS rows,
        (m.relpages * current_setting('block_size')::bigint)::text AS size,
        r.keys::text AS referenced_by,
        (SELECT json_agg(json_build_object('name', k.conname, 'schema', n.nspname, 'table', c.relname)
@@ -136,7 +144,7 @@ LEFT JOIN pg_type t ON t.typnamespace = n.oid AND t.typname = w.name
   AND NOT EXISTS (SELECT FROM pg_type e WHERE e.typarray = t.oid)
 WHERE c.oid IS NOT NULL OR t.oid IS NOT NULL`
 
-/** The partitioned tables of the database that are no partitions themselves, for `init`. */
+/** The partitioned tables of the database that are no partitions themselves, for `init` and for guesses at a name. */
 export const listPartitionedTables = `
 SELECT n.nspname::text AS schema, c.relname::text AS name
 FROM pg_partitioned_table pt

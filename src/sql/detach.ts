@@ -7,7 +7,15 @@ import { lockReferencing } from './lock-referencing.ts'
 import type { DdlContext } from './ddl-context.ts'
 import { transaction } from './ddl-context.ts'
 import { checkAttached, checkParent, lookAgain, markerIn, readSeen, refuse } from './look-again.ts'
-import { statementTimeouts, transactionSettings, turnBackOn, turnOff, waitPatiently } from './settings.ts'
+import {
+  clientCheck,
+  statementTimeouts,
+  transactionSettings,
+  turnBackOn,
+  turnOff,
+  waitPatiently,
+  watchClient,
+} from './settings.ts'
 import type { Sql } from './sql.ts'
 import { literal, qualified, sql } from './sql.ts'
 import type { Action, CommandStep, Guard, Step } from './statement.ts'
@@ -49,8 +57,9 @@ function concurrentSteps(operation: DetachOperation, context: DdlContext): reado
       kind: 'command',
       label: `detach ${formatTableName(partition)}`,
       before: turnOff(statementTimeouts),
+      watch: watchClient,
       statement: sql`ALTER TABLE ${qualified(parent)} DETACH PARTITION ${qualified(partition)} CONCURRENTLY`,
-      after: turnBackOn(statementTimeouts),
+      after: turnBackOn([...statementTimeouts, clientCheck]),
       pin: {
         settings: transactionSettings(context.limits, context.deadlockTimeoutMs),
         // ACCESS SHARE lets the first phase through and keeps the name on this table until the detach has it.

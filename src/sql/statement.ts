@@ -22,6 +22,8 @@ export interface CommandStep {
   readonly kind: 'command'
   readonly label: string
   readonly before: Sql
+  /** The same, and done without where the server's platform does not have it. */
+  readonly watch: Sql
   readonly statement: Sql
   readonly after: Sql
   /** Locks the partition against being renamed or dropped until the statement has it; ends when it is pending. */

@@ -56,6 +56,8 @@ function renderStep(step: Step): string {
         'COMMIT;',
         '-- meanwhile, outside of a transaction:',
         `${toText(step.before)};`,
+        '-- where the platform has it:',
+        `${toText(step.watch)};`,
         `${toText(step.statement)};`,
         `${toText(step.after)};`,
       ].join('\n')

@@ -57,6 +57,11 @@ describe('the closing line', () => {
     ])
   })
 
+  it('says nothing of Redis where it is there and a filter left its tests out', () => {
+    const text = closingText({ ...nothing, passed: 1, skipped: 3, skippedRedis: 2 }, good)
+    expect(text).toBe('\n1 passed, 0 failed, 3 skipped\n')
+  })
+
   it('never says that nothing failed when the run failed', () => {
     const text = closingText({ ...nothing, passed: 5 }, { exitCode: 1, redisMissing: '' })
     expect(text).toMatch(/the run did \(exit code 1\): see above\.\n5 passed, 1 failed\n$/)

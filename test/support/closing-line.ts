@@ -67,7 +67,8 @@ export function closingText(
   end: { readonly exitCode: number; readonly redisMissing: string },
 ): string {
   const lines: string[] = ['']
-  if (count.skippedRedis > 0) {
+  // With Redis there, they were left out by a filter.
+  if (count.skippedRedis > 0 && end.redisMissing !== '') {
     lines.push(`SKIPPED: ${count.skippedRedis} Redis tests, because ${end.redisMissing}.`)
   }
   const onlyTheRun = count.failed === 0 && end.exitCode !== 0

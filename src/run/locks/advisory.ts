@@ -24,8 +24,10 @@ import { toClient } from '../clients/to-client.ts'
 import type { LockLease, LockManager } from '../lock.ts'
 import type { Logger } from '../logger.ts'
 import { silentLogger } from '../logger.ts'
+import { explainReading } from '../explain-failure.ts'
 import { giveBack, openConnection } from '../open-connection.ts'
 import { throwIfAborted } from '../run-aborted.ts'
+import { openSession, timeoutAdvice } from '../session-limits.ts'
 import { describeError, isConnectionFailure, sqlStateOf } from '../sql-state.ts'
 import { within } from '../within.ts'
 import { acquireInProcess, isLockedInProcess } from './in-process.ts'
@@ -103,11 +105,11 @@ export class PostgresAdvisoryLockManager implements LockManager {
 }
 
 function explain(error: unknown, table: TableName): unknown {
-  if (error instanceof PartitionError || (sqlStateOf(error) !== undefined && !isConnectionFailure(error)))
-    return error
+  if (error instanceof PartitionError) return error
+  if (sqlStateOf(error) !== undefined && !isConnectionFailure(error)) return explainReading(error)
   return new ConnectionFailedError(
     `${formatTableName(table)}: the connection was lost before the run had the lock (${describeError(error)}). ` +
-      'Nothing was done; run again.',
+      `Nothing was done; run again.${timeoutAdvice(error)}`,
     { cause: error },
   )
 }
@@ -126,6 +128,7 @@ class AdvisoryLease implements LockLease {
   readonly #stopListening: () => void
   #state: 'not locked' | 'locked' | 'in doubt' = 'not locked'
   #idleTimeoutOff = false
+  #putBack: string | undefined
   #released: Promise<void> | undefined
 
   constructor(
@@ -148,6 +151,7 @@ class AdvisoryLease implements LockLease {
 
   async tryLock(): Promise<boolean> {
     this.#state = 'in doubt'
+    this.#putBack = (await openSession((text) => answer(this.#connection, text))).putBack
     const locked = await ask(this.#connection, tryAdvisoryLock(this.#lockKey))
     this.#state = locked.rows[0]?.['locked'] === 'true' ? 'locked' : 'not locked'
     if (this.#state === 'not locked') return false
@@ -201,12 +205,13 @@ class AdvisoryLease implements LockLease {
 
   /** Whether the session holds nothing of ours any more; otherwise closing it releases the lock. */
   async #leaveClean(): Promise<boolean> {
-    if (this.#state !== 'locked') return this.#state === 'not locked'
+    if (this.#state === 'in doubt') return false
     try {
+      if (this.#state === 'not locked') return await this.#restore()
       const { rows } = await ask(this.#connection, advisoryUnlock(this.#lockKey))
       if (rows[0]?.['unlocked'] !== 'true') throw new Error('the session did not hold it')
       if (this.#idleTimeoutOff) await ask(this.#connection, idleSessionTimeoutBack)
-      return true
+      return await this.#restore()
     } catch (error) {
       this.#logger.warn(
         `${this.#name}: the ${this.key} could not be released (${describeError(error)}); its session is closed instead.`,
@@ -215,13 +220,22 @@ class AdvisoryLease implements LockLease {
     }
   }
 
+  async #restore(): Promise<true> {
+    if (this.#putBack !== undefined) await answer(this.#connection, this.#putBack)
+    return true
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.release()
   }
 }
 
 function ask(connection: DatabaseConnection, question: Sql): Promise<QueryResult> {
-  return within(connection.query(toText(question)), { ms: answerMs, what: 'answer from the server' })
+  return answer(connection, toText(question))
+}
+
+function answer(connection: DatabaseConnection, text: string): Promise<QueryResult> {
+  return within(connection.query(text), { ms: answerMs, what: 'answer from the server' })
 }
 
 function describeHolder(row: Readonly<Record<string, unknown>> | undefined): string {
