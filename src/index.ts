@@ -43,6 +43,7 @@ export {
   type PartsmithDocument,
   type RuntimeSettings,
 } from './policy/document.ts'
+export { type Hazard, hazards } from './policy/hazard.ts'
 export { documentJsonSchema } from './policy/json-schema.ts'
 export { optionReference } from './policy/option-reference.ts'
 export {
@@ -65,7 +66,6 @@ export {
   type DetachOperation,
   type DropOperation,
   type FinalizeOperation,
-  type Hazard,
   isDestructive,
   type LockMode,
   type LockUse,

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { formatTableName } from '../../src/model/table-name.ts'
-import type { Hazard, LockMode, Operation, OperationKind, ReasonCode } from '../../src/plan/operation.ts'
+import type { Hazard } from '../../src/policy/hazard.ts'
+import type { LockMode, Operation, OperationKind, ReasonCode } from '../../src/plan/operation.ts'
 import { isDestructive } from '../../src/plan/operation.ts'
 import { lookAgain } from '../../src/sql/look-again.ts'
 import { defaultBudget } from '../../src/sql/lock-budget.ts'
@@ -33,6 +34,8 @@ const hazards: Readonly<Record<Hazard, string>> = {
   'hides-data': 'rows are no longer found through the parent',
   'rewrites-rows': 'rows are moved out of DEFAULT',
   'not-transactional': 'it cannot be rolled back; cut short, it is finished by the next run',
+  'cancels-standby-queries':
+    'on a standby, queries of a table that others use are cancelled when they run on for too long',
   'rejects-inserts': 'inserts into the new range fail until the partition is attached',
 }
 

@@ -26,6 +26,7 @@ export const serverFacts: PartitionTree['server'] = {
   versionNum: 180000,
   now: Instant.from('2026-03-15T12:00:00Z'),
   inRecovery: false,
+  role: 'app',
   database,
   deadlockTimeoutMs: 1000,
 }
@@ -85,6 +86,9 @@ export function sampleOperation(
       referencedBy: into,
       foreignKeys: out,
       owner: 'app',
+      owned: true,
+      mayCreate: true,
+      mayEmptyDefault: true,
     },
     partitions: hasDefault ? [...partitions, defaultPartition] : partitions,
     detached: orphans.map((table) => ({ ...table, foreignKeys: out })),
@@ -96,7 +100,7 @@ export function sampleOperation(
   return found
 }
 
-const relation = { kind: 'table', owner: 'app', rowEstimate: 1000, sizeBytes: 81920 } as const
+const relation = { kind: 'table', owner: 'app', owned: true, rowEstimate: 1000, sizeBytes: 81920 } as const
 
 const defaultPartition: Partition = {
   ...relation,

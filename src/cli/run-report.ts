@@ -101,9 +101,14 @@ function withoutPasswords(result: MaintenanceResult, hide: Hide): MaintenanceRes
 /** The sentence that ends the text of a run; `tables` counts those that never came to a run, too. */
 export function closingOfRuns(reports: readonly RunTableReport[], tables: number): string {
   const withheld = reports.reduce((sum, report) => sum + report.withheld, 0)
+  const operations = reports.flatMap(({ result }) => result.operations)
+  const undone = operations.filter(({ status }) => !['done', 'raced'].includes(status)).length - withheld
   const broken = reports.filter(({ result }) => !result.success).length + tables - reports.length
   return [
     summarizeRuns(reports.map(({ result }) => result)),
+    ...(undone > 0
+      ? [`${counted(undone, 'operation')} ${undone === 1 ? 'was' : 'were'} not carried out.`]
+      : []),
     ...(reports.some(({ result }) => cutShort(result))
       ? ['A concurrent detach was cut short and may be pending; the next run finishes it.']
       : []),

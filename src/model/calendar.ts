@@ -170,6 +170,11 @@ export function calculatorFor(granularity: PartitionGranularity, timeZone: strin
   return new builtIn[granularity]({ timeZone })
 }
 
+/** Whether a calculator is the built-in one of a granularity, or a subclass of it, for example with other names. */
+export function isCalculatorOf(calculator: PeriodCalculator, granularity: PartitionGranularity): boolean {
+  return calculator instanceof builtIn[granularity]
+}
+
 /**
  * Gives the calculator to cut a key's own line with.
  *

@@ -16,6 +16,8 @@ export interface ServerFacts {
   readonly inRecovery: boolean
   /** `<system identifier>/<database oid>`: a table restored elsewhere does not match. */
   readonly database: string
+  /** `current_user`: whose rights the rights below are. */
+  readonly role: string
   readonly deadlockTimeoutMs: number
   /** Set where a pooler stands in between: nothing can be SET for the statement after it, outside of a transaction. */
   readonly pooled?: true
@@ -53,6 +55,12 @@ export interface ParentTable {
   /** Its own foreign keys. */
   readonly foreignKeys: readonly ForeignKey[]
   readonly owner: string
+  /** Whether the connected role has the rights of the owner. */
+  readonly owned: boolean
+  /** Whether the connected role may use the table's schema and create tables there. */
+  readonly mayCreate: boolean
+  /** Whether the connected role may lock DEFAULT and move rows out of it; true where there is none. */
+  readonly mayEmptyDefault: boolean
 }
 
 export type RelationKind = 'table' | 'partitioned' | 'foreign' | 'other'
@@ -63,6 +71,8 @@ export interface RelationFacts {
   readonly name: TableName
   readonly kind: RelationKind
   readonly owner: string
+  /** Whether the connected role has the rights of the owner. */
+  readonly owned: boolean
   /** Planner estimate of the rows; undefined while the table was never analyzed. */
   readonly rowEstimate: number | undefined
   /**

@@ -6,7 +6,11 @@ export interface TableName {
 
 const plain = /^[a-z_][a-z0-9_$]*$/
 
-/** Renders a name for people and as a map key: `app.events`, with quotes only where PostgreSQL would need them. */
+/**
+ * Renders a name for people and as a map key: `app.events`, with quotes where capitals or other characters need them.
+ *
+ * A word that SQL reserves stays as it is, so this is no text for a statement: `quoteIdentifier` makes that.
+ */
 export function formatTableName({ schema, name }: TableName): string {
   return `${formatIdentifier(schema)}.${formatIdentifier(name)}`
 }

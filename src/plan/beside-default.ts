@@ -3,14 +3,15 @@ import { formatTableName } from '../model/table-name.ts'
 import type { Evidence } from './evidence.ts'
 import type { Finding } from './finding.ts'
 import { finding } from './finding.ts'
+import type { ScanUse } from './operation.ts'
 import type { PlanInput, Survey } from './survey.ts'
 import type { Slot } from './timeline.ts'
 import { priceBesideDefault } from './scan-price.ts'
 
 /** How a partition gets its place beside DEFAULT: at once, with the range excluded from DEFAULT before, or not at all. */
 export type WayBesideDefault =
-  | { readonly kind: 'attach' }
-  | { readonly kind: 'exclude' }
+  | { readonly kind: 'attach'; readonly scans: readonly ScanUse[] }
+  | { readonly kind: 'exclude'; readonly scans: readonly [] }
   | { readonly kind: 'no'; readonly finding: Finding }
 
 /** Chooses by what PostgreSQL has to read under lock, and by whether anybody writes into the range. */
@@ -27,9 +28,12 @@ export function wayBesideDefault(
   const { range } = slot
   const fallback = defaultPartition(tree)
   const price = priceBesideDefault(evidence)
-  if (!fallback || !price || price.estimatedMs <= lockTimeoutMs) return { kind: 'attach' }
+  if (!fallback) return { kind: 'attach', scans: [] }
+  // Where its size is not known there is a scan all the same.
+  const scans = [{ relation: fallback.name, ...(price ?? { bytes: 0, estimatedMs: 0 }) }]
+  if (!price || price.estimatedMs <= lockTimeoutMs) return { kind: 'attach', scans }
   const isAhead = slot.from >= current.to && evidence.rowsAhead === false
-  if (isNew && isAhead && fallback.kind === 'table') return { kind: 'exclude' }
+  if (isNew && isAhead && fallback.kind === 'table') return { kind: 'exclude', scans: [] }
   const name = formatTableName(fallback.name)
   return {
     kind: 'no',

@@ -1,6 +1,9 @@
 import type { TableName } from '../model/table-name.ts'
 import { formatTableName } from '../model/table-name.ts'
 import type { LockUse } from './operation.ts'
+
+/** A lock that is to be asked for. */
+export type WantedLock = Pick<LockUse, 'relation' | 'mode'>
 import type { TableLockMode } from './lock-conflicts.ts'
 import { conflict } from './lock-conflicts.ts'
 
@@ -23,7 +26,10 @@ export interface LockHolder {
 }
 
 /** Those who are in the way of a lock, the oldest transaction first. */
-export function inTheWay(locks: readonly LockUse[], holders: readonly LockHolder[]): readonly LockHolder[] {
+export function inTheWay(
+  locks: readonly WantedLock[],
+  holders: readonly LockHolder[],
+): readonly LockHolder[] {
   const seen = new Set<number | string>()
   return holders.filter((holder) => {
     const table = formatTableName(holder.relation)

@@ -1,8 +1,10 @@
+import type { Hazard } from '../policy/hazard.ts'
 import type { DetachedTable, ForeignKey, Partition, PartitionTree } from '../model/partition-tree.ts'
 import { defaultPartition } from '../model/partition-tree.ts'
 import type { TableName } from '../model/table-name.ts'
 import { formatTableName } from '../model/table-name.ts'
 import type { TablePartitionConfig } from '../policy/config.ts'
+import { hazardsOfLocks, lockOfNew, lockUse } from './lock-use.ts'
 import type {
   AttachOperation,
   CreateOperation,
@@ -14,6 +16,7 @@ import type {
   PartitionGuard,
   RangeText,
   Reason,
+  ScanUse,
   UnmarkOperation,
 } from './operation.ts'
 
@@ -30,10 +33,12 @@ export function createOperation(
     range: RangeText
     reason: Reason
     rowsInDefault: number
+    scans: readonly ScanUse[]
     excludesFromDefault?: true
   },
 ): CreateOperation {
   const { parent } = tree
+  const locks = attachLocks(tree, lockOfNew(about.partition))
   return {
     kind: 'create',
     id: id('create', about.partition),
@@ -41,19 +46,27 @@ export function createOperation(
     ...about,
     key: config.partitionColumn,
     maxRowsFromDefault: config.maxRowsFromDefault,
-    hazards: about.excludesFromDefault
-      ? ['access-exclusive-lock', 'rejects-inserts']
-      : attachHazards(tree, about.rowsInDefault),
-    locks: attachLocks(tree, about.partition),
+    hazards: [
+      ...hazardsOfLocks(locks),
+      ...(about.excludesFromDefault ? (['rejects-inserts'] as const) : attachHazards(about)),
+    ],
+    locks,
     guard: parentGuard(tree),
   }
 }
 
 export function attachOperation(
   { config, tree }: BuildContext,
-  about: { table: DetachedTable; range: RangeText; reason: Reason; rowsInDefault: number },
+  about: {
+    table: DetachedTable
+    range: RangeText
+    reason: Reason
+    rowsInDefault: number
+    scans: readonly ScanUse[]
+  },
 ): AttachOperation {
   const { table, ...rest } = about
+  const locks = attachLocks(tree, lockUse('partition', table.name, 'ACCESS EXCLUSIVE'))
   return {
     kind: 'attach',
     id: id('attach', table.name),
@@ -62,15 +75,21 @@ export function attachOperation(
     ...rest,
     key: config.partitionColumn,
     maxRowsFromDefault: config.maxRowsFromDefault,
-    // The CHECK that a concurrent detach leaves spares the scan; whether it is there is the server's to see.
-    hazards: [...attachHazards(tree, about.rowsInDefault), 'full-scan'],
-    locks: attachLocks(tree, table.name),
+    provesRange: table.kind === 'table',
+    hazards: [...hazardsOfLocks(locks), ...attachHazards(about, table)],
+    locks,
     ...estimates(table),
     guard: { ...parentGuard(tree), oid: table.oid, comment: table.comment ?? null },
   }
 }
 
 export function finalizeOperation({ tree }: BuildContext, partition: Partition): FinalizeOperation {
+  const locks = [
+    lockUse('parent', tree.parent.name, 'SHARE UPDATE EXCLUSIVE'),
+    lockUse('partition', partition.name, 'ACCESS EXCLUSIVE'),
+    ...neighbours('referenced', tree.parent.foreignKeys, 'SHARE ROW EXCLUSIVE'),
+    ...neighbours('referencing', tree.parent.referencedBy, 'ACCESS EXCLUSIVE'),
+  ]
   return {
     kind: 'finalize',
     id: id('finalize', partition.name),
@@ -82,13 +101,9 @@ export function finalizeOperation({ tree }: BuildContext, partition: Partition):
         ? 'a concurrent detach was begun and did not finish'
         : 'a concurrent detach that this tool did not begin is pending; the table stays unmanaged',
     },
-    hazards: [],
-    locks: [
-      { relation: tree.parent.name, mode: 'SHARE UPDATE EXCLUSIVE' },
-      { relation: partition.name, mode: 'ACCESS EXCLUSIVE' },
-      ...neighbours(tree.parent.foreignKeys, 'SHARE ROW EXCLUSIVE'),
-      ...neighbours(tree.parent.referencedBy, 'ACCESS EXCLUSIVE'),
-    ],
+    hazards: hazardsOfLocks(locks),
+    locks,
+    scans: [],
     ...estimates(partition),
     guard: partitionGuard(tree, partition),
   }
@@ -101,14 +116,25 @@ export function detachOperation(
   const { partition, range, reason } = about
   const fallback = defaultPartition(tree)
   const foreign = [
-    ...neighbours(tree.parent.foreignKeys, 'SHARE ROW EXCLUSIVE'),
-    ...neighbours(tree.parent.referencedBy, 'ACCESS EXCLUSIVE'),
+    ...neighbours('referenced', tree.parent.foreignKeys, 'SHARE ROW EXCLUSIVE'),
+    ...neighbours('referencing', tree.parent.referencedBy, 'ACCESS EXCLUSIVE'),
   ]
   // Decided here, so that the printed lock is the real one. With a DEFAULT PostgreSQL refuses CONCURRENTLY (55000). With
   // foreign keys it locks the tables at their other ends, waits for that without a limit, and their writers wait with it.
   // Through a pooler the timeouts that could leave it half-done cannot be turned off for it.
-  const auto = fallback === undefined && foreign.length === 0 && tree.server.pooled !== true
-  const concurrent = config.lifecycle.detach === 'concurrent' || (config.lifecycle.detach === 'auto' && auto)
+  const mayBe = fallback === undefined && foreign.length === 0 && tree.server.pooled !== true
+  const concurrent = config.lifecycle.detach !== 'blocking' && mayBe
+  const locks = concurrent
+    ? [
+        lockUse('parent', tree.parent.name, 'SHARE UPDATE EXCLUSIVE'),
+        lockUse('partition', partition.name, 'ACCESS EXCLUSIVE'),
+      ]
+    : [
+        lockUse('parent', tree.parent.name, 'ACCESS EXCLUSIVE'),
+        ...(fallback ? [lockUse('default', fallback.name, 'ACCESS EXCLUSIVE')] : []),
+        lockUse('partition', partition.name, 'ACCESS EXCLUSIVE'),
+        ...foreign,
+      ]
   return {
     kind: 'detach',
     id: id('detach', partition.name),
@@ -117,19 +143,13 @@ export function detachOperation(
     mode: concurrent ? 'concurrent' : 'blocking',
     range,
     reason,
-    hazards: concurrent ? ['hides-data', 'not-transactional'] : ['hides-data', 'access-exclusive-lock'],
-    locks: concurrent
-      ? [
-          { relation: tree.parent.name, mode: 'SHARE UPDATE EXCLUSIVE' },
-          { relation: partition.name, mode: 'ACCESS EXCLUSIVE' },
-          ...foreign,
-        ]
-      : [
-          { relation: tree.parent.name, mode: 'ACCESS EXCLUSIVE' },
-          ...(fallback ? [{ relation: fallback.name, mode: 'ACCESS EXCLUSIVE' } as const] : []),
-          { relation: partition.name, mode: 'ACCESS EXCLUSIVE' },
-          ...foreign,
-        ],
+    hazards: [
+      'hides-data',
+      ...(concurrent ? (['not-transactional'] as const) : []),
+      ...hazardsOfLocks(locks),
+    ],
+    locks,
+    scans: [],
     ...estimates(partition),
     guard: partitionGuard(tree, partition),
   }
@@ -147,6 +167,10 @@ export function dropOperation(
   },
 ): DropOperation {
   const { table, foreignKeys, comment, marker, reason, range } = about
+  const locks = [
+    lockUse('partition', table.name, 'ACCESS EXCLUSIVE'),
+    ...neighbours('referenced', foreignKeys, 'ACCESS EXCLUSIVE'),
+  ]
   return {
     kind: 'drop',
     id: id('drop', table.name),
@@ -154,11 +178,9 @@ export function dropOperation(
     partition: table.name,
     reason,
     ...(range && { range }),
-    hazards: marker === 'orphan' ? ['deletes-data'] : [],
-    locks: [
-      { relation: table.name, mode: 'ACCESS EXCLUSIVE' },
-      ...neighbours(foreignKeys, 'ACCESS EXCLUSIVE'),
-    ],
+    hazards: [...(marker === 'orphan' ? (['deletes-data'] as const) : []), ...hazardsOfLocks(locks)],
+    locks,
+    scans: [],
     ...estimates(table),
     guard: { parentOid: tree.parent.oid, oid: table.oid, comment, marker },
   }
@@ -175,36 +197,46 @@ export function unmarkOperation({ tree }: BuildContext, partition: Partition): U
       text: 'marked for a detach that did not happen, and the partition has not expired',
     },
     hazards: [],
-    locks: [{ relation: partition.name, mode: 'SHARE UPDATE EXCLUSIVE' }],
+    locks: [lockUse('partition', partition.name, 'SHARE UPDATE EXCLUSIVE')],
+    scans: [],
     guard: { ...partitionGuard(tree, partition), comment: partition.comment ?? '' },
   }
 }
 
-function attachHazards(tree: PartitionTree, rowsInDefault: number): CreateOperation['hazards'] {
-  if (!defaultPartition(tree)) return []
-  return rowsInDefault > 0
-    ? ['access-exclusive-lock', 'full-scan', 'rewrites-rows']
-    : ['access-exclusive-lock', 'full-scan']
+/** A table that cannot prove its range is read by ATTACH, as DEFAULT is. */
+function attachHazards(
+  { scans, rowsInDefault }: { readonly scans: readonly ScanUse[]; readonly rowsInDefault: number },
+  table?: DetachedTable,
+): readonly Hazard[] {
+  const scansAny = scans.length > 0 || (table !== undefined && table.kind !== 'table')
+  return [
+    ...(scansAny ? (['full-scan'] as const) : []),
+    ...(rowsInDefault > 0 ? (['rewrites-rows'] as const) : []),
+  ]
 }
 
 /**
  * With a DEFAULT the parent is locked ACCESS EXCLUSIVE first: under ATTACH's own lock an insert that was routed to
  * DEFAULT before would fail with 23514 instead of waiting.
  */
-function attachLocks(tree: PartitionTree, partition: TableName): readonly LockUse[] {
+function attachLocks(tree: PartitionTree, own: LockUse): readonly LockUse[] {
   const fallback = defaultPartition(tree)
   return [
-    { relation: tree.parent.name, mode: fallback ? 'ACCESS EXCLUSIVE' : 'SHARE UPDATE EXCLUSIVE' },
-    ...(fallback ? [{ relation: fallback.name, mode: 'ACCESS EXCLUSIVE' } as const] : []),
-    { relation: partition, mode: 'ACCESS EXCLUSIVE' },
-    ...neighbours(tree.parent.foreignKeys, 'SHARE ROW EXCLUSIVE'),
-    ...neighbours(tree.parent.referencedBy, 'SHARE ROW EXCLUSIVE'),
+    lockUse('parent', tree.parent.name, fallback ? 'ACCESS EXCLUSIVE' : 'SHARE UPDATE EXCLUSIVE'),
+    ...(fallback ? [lockUse('default', fallback.name, 'ACCESS EXCLUSIVE')] : []),
+    own,
+    ...neighbours('referenced', tree.parent.foreignKeys, 'SHARE ROW EXCLUSIVE'),
+    ...neighbours('referencing', tree.parent.referencedBy, 'SHARE ROW EXCLUSIVE'),
   ]
 }
 
-function neighbours(keys: readonly ForeignKey[], mode: LockUse['mode']): readonly LockUse[] {
+function neighbours(
+  role: LockUse['role'],
+  keys: readonly ForeignKey[],
+  mode: LockUse['mode'],
+): readonly LockUse[] {
   const tables = new Map(keys.map((key) => [formatTableName(key.table), key.table]))
-  return [...tables.values()].map((relation) => ({ relation, mode }))
+  return [...tables.values()].map((relation) => lockUse(role, relation, mode))
 }
 
 function parentGuard(tree: PartitionTree): ParentGuard {

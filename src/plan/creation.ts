@@ -1,6 +1,7 @@
+import { InvalidPartitionConfigError } from '../errors.ts'
 import { describeBound } from '../model/bound.ts'
 import type { TableName } from '../model/table-name.ts'
-import { formatTableName } from '../model/table-name.ts'
+import { formatTableName, sameTable } from '../model/table-name.ts'
 import { attachOperation, createOperation } from './build-operation.ts'
 import { wayBesideDefault } from './beside-default.ts'
 import { whyRowsCannotMove } from './default-rows.ts'
@@ -23,13 +24,15 @@ export interface MissingPeriod {
 
 /** The wanted periods that nothing covers, and findings for those that are covered in part. */
 export function missingPeriods(
-  { calculator, tree }: PlanInput,
+  input: PlanInput,
   survey: Survey,
   decisions: readonly DetachedDecision[],
 ): { readonly missing: readonly MissingPeriod[]; readonly findings: readonly Finding[] } {
+  const { calculator, tree } = input
   const missing: MissingPeriod[] = []
   const findings: Finding[] = []
   const returning = attaching(decisions)
+  const named = new Map<string, Slot>()
   for (const { slot, reason } of survey.wanted) {
     const { covered, by } = coverage(survey.spans, slot)
     const back = returning.filter(({ span }) => span.from < slot.to && span.to > slot.from)
@@ -37,6 +40,9 @@ export function missingPeriods(
     if (covered === 'all' || back.some(({ span }) => span.from <= slot.from && span.to >= slot.to)) continue
     if (covered === 'none' && back.length === 0) {
       const name = { schema, name: slotName({ calculator, keyType: survey.keyType, table, slot }) }
+      const twin = named.get(name.name) ?? attachedTwin(input, survey, name)
+      if (twin) throw sameName(input, name, [twin, slot])
+      named.set(name.name, slot)
       missing.push({ name, slot, reason })
       continue
     }
@@ -53,6 +59,25 @@ export function missingPeriods(
     )
   }
   return { missing, findings }
+}
+
+/** The period of the partition that has the name, where the calendar itself gives it that name. */
+function attachedTwin({ calculator, tree }: PlanInput, survey: Survey, name: TableName): Slot | undefined {
+  const holder = survey.placed.find(({ partition }) => sameTable(partition.name, name))
+  if (holder?.placement.kind !== 'aligned') return undefined
+  const { slot } = holder.placement
+  const own = slotName({ calculator, keyType: survey.keyType, table: tree.parent.name.name, slot })
+  return own === name.name ? slot : undefined
+}
+
+function sameName(
+  { calculator }: PlanInput,
+  name: TableName,
+  [one, other]: readonly [Slot, Slot],
+): InvalidPartitionConfigError {
+  return new InvalidPartitionConfigError(
+    `The calculator ${calculator.constructor.name} gives the partition name ${formatTableName(name)} to two periods: ${one.range.from} to ${one.range.to}, and ${other.range.from} to ${other.range.to}. Give each period a label of its own.`,
+  )
 }
 
 /** Which partitions are made or attached again, and why others cannot be. */
@@ -83,6 +108,7 @@ export function decideCreation(
     else {
       const operation = createOperation(input, {
         ...about,
+        scans: way.scans,
         ...(way.kind === 'exclude' && { excludesFromDefault: true }),
         partition: name,
         reason: createReason(input, reason),
@@ -97,7 +123,7 @@ export function decideCreation(
     if (obstacle) findings.push(obstacle)
     else if (way.kind === 'no') findings.push(way.finding)
     else {
-      const operation = attachOperation(input, { ...about, table, reason: attachReason })
+      const operation = attachOperation(input, { ...about, scans: way.scans, table, reason: attachReason })
       placed.push({ from: span.from, to: span.to, operation })
     }
   }
@@ -160,7 +186,7 @@ function nameTaken(
     next: decision
       ? nextFor[decision.kind]
       : taken.what === 'a table that is not attached'
-        ? `Rename it, attach it by hand, or mark it with adoptPartition if it was a partition of ${parent} and may be dropped.`
+        ? `Rename it, attach it by hand, or mark it with \`pg-partsmith adopt\` (adoptPartition) if it was a partition of ${parent} and may be dropped.`
         : 'Rename what has the name, and the next run creates the partition.',
   })
 }

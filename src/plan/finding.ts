@@ -23,6 +23,8 @@ export type FindingCode =
   | 'key-mismatch'
   | 'key-type-unsupported'
   | 'unique-key-lacks-partition-key'
+  | 'rights-missing'
+  | 'current-partition-missing'
   | 'detach-pending'
   | 'detach-pending-unmarked'
   | 'bound-unreadable'
@@ -45,6 +47,7 @@ export type FindingCode =
   | 'concurrent-detach-impossible'
   | 'partition-kind-unsupported'
   | 'half-built-with-rows'
+  | 'hazard-not-allowed'
 
 /** Every finding there is, with its severity and what it means; the reference page is made from it. */
 export const findingCatalog: Readonly<Record<FindingCode, readonly [FindingSeverity, string]>> = {
@@ -52,6 +55,14 @@ export const findingCatalog: Readonly<Record<FindingCode, readonly [FindingSever
   'key-mismatch': ['error', 'The partition key is not the one configured column.'],
   'key-type-unsupported': ['error', 'The partition key is not a timestamptz, timestamp or date.'],
   'unique-key-lacks-partition-key': ['error', 'A primary or unique key does not contain the partition key.'],
+  'rights-missing': [
+    'warning',
+    'The connected role lacks a right that carrying out a plan needs; `validate` counts it as an error.',
+  ],
+  'current-partition-missing': [
+    'info',
+    'There is neither a partition for the present moment nor a DEFAULT; only `inspect` and `validate` say so.',
+  ],
   'detach-pending': [
     'info',
     'A detach was begun and not finished; it is finished first, the rest is planned after it.',
@@ -112,11 +123,15 @@ export const findingCatalog: Readonly<Record<FindingCode, readonly [FindingSever
   ],
   'concurrent-detach-impossible': [
     'warning',
-    "Partitions expired, detachMode is 'concurrent', and beside a DEFAULT or through a pooler that cannot be done.",
+    "Partitions expired, detachMode is 'concurrent', and a DEFAULT, a foreign key or a pooler stands against that.",
   ],
   'partition-kind-unsupported': [
     'warning',
     'A partition is a foreign or partitioned table, which this version does not retire.',
+  ],
+  'hazard-not-allowed': [
+    'warning',
+    'An operation is due and has a cost or risk that `allowHazards` does not allow, so it is not planned.',
   ],
   'half-built-with-rows': [
     'warning',

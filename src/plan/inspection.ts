@@ -2,8 +2,10 @@ import { Instant } from '../model/instant.ts'
 import type { DetachedTable, PartitionType } from '../model/partition-tree.ts'
 import { defaultPartition } from '../model/partition-tree.ts'
 import type { TableName } from '../model/table-name.ts'
+import { formatTableName } from '../model/table-name.ts'
 import { instantOfWallClock } from '../model/time-zone.ts'
 import type { Finding } from './finding.ts'
+import { finding } from './finding.ts'
 import type { PartitionInfo, PartitionState } from './partition-info.ts'
 import type { MaintenancePlan } from './plan.ts'
 import type { PlacedPartition } from './placement.ts'
@@ -24,6 +26,7 @@ export interface TableInspection {
   /** How long inserts of the present moment go on finding a partition; undefined where the current one is missing. */
   readonly runway: { readonly until: string; readonly microseconds: string } | undefined
   readonly hasDefault: boolean
+  /** Those of the plan, and whether inserts of the present moment fail. */
   readonly findings: readonly Finding[]
 }
 
@@ -32,6 +35,8 @@ export function inspectTable(input: PlanInput, plan: MaintenancePlan): TableInsp
   const { tree } = input
   const result = surveyTree(input)
   const survey = 'survey' in result ? result.survey : undefined
+  const runway = survey && runwayOf(input, survey)
+  const hasDefault = defaultPartition(tree) !== undefined
   return {
     table: tree.parent.name,
     oid: tree.parent.oid,
@@ -39,10 +44,27 @@ export function inspectTable(input: PlanInput, plan: MaintenancePlan): TableInsp
     key: tree.parent.key.map((column) => column.name ?? column.expression ?? ''),
     server: { versionNum: tree.server.versionNum, now: (input.now ?? tree.server.now).toString() },
     partitions: survey ? [...rangeInfos(input, survey), ...detachedInfos(input)] : unplacedInfos(input),
-    runway: survey && runwayOf(input, survey),
-    hasDefault: defaultPartition(tree) !== undefined,
-    findings: plan.findings,
+    runway,
+    hasDefault,
+    findings:
+      survey && !runway && !hasDefault ? [currentMissing(survey, plan), ...plan.findings] : plan.findings,
   }
+}
+
+/** A plan that makes the partition says enough by that; whoever only looks must learn that rows are lost now. */
+function currentMissing({ current }: Survey, plan: MaintenancePlan): Finding {
+  const { range } = current
+  const made = plan.operations.some(
+    (operation) =>
+      (operation.kind === 'create' || operation.kind === 'attach') && operation.range.from === range.from,
+  )
+  return finding('current-partition-missing', {
+    range,
+    message: `No partition of ${formatTableName(plan.table)} takes rows of the present moment (${range.from} to ${range.to}) and there is no DEFAULT, so their inserts fail.`,
+    next: made
+      ? 'Run `maintain`, or `apply`, now: the plan makes it.'
+      : 'See the other findings: they say why no plan makes it.',
+  })
 }
 
 /** An attached partition as the public `PartitionInfo`. */

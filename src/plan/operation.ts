@@ -1,4 +1,5 @@
 import type { TableName } from '../model/table-name.ts'
+import type { Hazard } from '../policy/hazard.ts'
 import type { DetachMode } from '../policy/options.ts'
 import { canonicalJson } from './canonical.ts'
 
@@ -15,16 +16,6 @@ export type Operation =
   | UnmarkOperation
 
 export type OperationKind = Operation['kind']
-
-/** A known cost or risk of an operation. */
-export type Hazard =
-  | 'access-exclusive-lock'
-  | 'full-scan'
-  | 'deletes-data'
-  | 'hides-data'
-  | 'rewrites-rows'
-  | 'not-transactional'
-  | 'rejects-inserts'
 
 export type ReasonCode =
   | 'create-ahead'
@@ -47,6 +38,20 @@ export interface Reason {
 export interface LockUse {
   readonly relation: TableName
   readonly mode: LockMode
+  readonly role: LockRole
+  /** What it means for those who use the table: `blocks reads and writes of app.events`. */
+  readonly effect: string
+}
+
+/** What a locked table is to the operation; `referencing` and `referenced` are at the other ends of foreign keys. */
+export type LockRole = 'parent' | 'default' | 'partition' | 'referencing' | 'referenced'
+
+/** A table that is read while others wait for a lock of the operation. */
+export interface ScanUse {
+  readonly relation: TableName
+  readonly bytes: number
+  /** With the table in memory; from disk it takes longer. */
+  readonly estimatedMs: number
 }
 
 export type LockMode = 'ACCESS SHARE' | 'SHARE UPDATE EXCLUSIVE' | 'SHARE ROW EXCLUSIVE' | 'ACCESS EXCLUSIVE'
@@ -65,6 +70,7 @@ interface OperationBase {
   readonly reason: Reason
   readonly hazards: readonly Hazard[]
   readonly locks: readonly LockUse[]
+  readonly scans: readonly ScanUse[]
   readonly sizeBytes?: number
   readonly rowEstimate?: number
 }
@@ -90,6 +96,8 @@ export interface AttachOperation extends OperationBase {
   readonly key: string
   readonly rowsInDefault: number
   readonly maxRowsFromDefault: number
+  /** Proves its range by a CHECK while it stands alone; only an ordinary table can. */
+  readonly provesRange: boolean
   readonly guard: ParentGuard & { readonly oid: string; readonly comment: string | null }
 }
 
@@ -154,6 +162,7 @@ function decisionText(operation: Operation): string {
   return canonicalJson({
     ...operation,
     hazards: undefined,
+    scans: undefined,
     sizeBytes: undefined,
     rowEstimate: undefined,
     rowsInDefault: undefined,

@@ -83,7 +83,7 @@ function decide(table: DetachedTable, context: Context): DetachedDecision {
   if (marker.kind === 'damaged') {
     return keep(table, 'marker-damaged', {
       message: `The marker of ${name} ${marker.reason}, so it is never dropped.`,
-      next: `Look at the comment of ${name}; when the table may go, mark it again with adoptPartition.`,
+      next: `Look at the comment of ${name}; when the table may go, mark it again with \`pg-partsmith adopt\` (adoptPartition).`,
     })
   }
   const { server, parent } = input.tree
@@ -91,7 +91,7 @@ function decide(table: DetachedTable, context: Context): DetachedDecision {
   if (distrust !== undefined) {
     return keep(table, 'marker-not-trusted', {
       message: `${name} carries a marker of ${formatTableName(parent.name)}, but the marker ${distrust}.`,
-      next: `If it is a copy, drop it or clear its comment by hand; to have it managed here, mark it with adoptPartition.`,
+      next: `If it is a copy, drop it or clear its comment by hand; to have it managed here, mark it with \`pg-partsmith adopt\` (adoptPartition).`,
     })
   }
   if (marker.kind === 'building') return decideHalfBuilt(table, context)
@@ -102,7 +102,7 @@ function decide(table: DetachedTable, context: Context): DetachedDecision {
   if (marker.facts?.bound !== undefined) {
     return keep(table, 'orphan-range-unknown', {
       message: `The marker of ${name} says that it held ${marker.facts.bound}, which is no range of the key as it is now, so it is not known whether its period is wanted.`,
-      next: `When the table may go, mark it again with adoptPartition or drop it by hand.`,
+      next: `When the table may go, mark it again with \`pg-partsmith adopt\` (adoptPartition) or drop it by hand.`,
     })
   }
   if (marker.facts === undefined && survey.retentionHorizon === undefined) {
@@ -199,7 +199,7 @@ function decideDrop(table: DetachedTable, span: Span | undefined, { input }: Con
   if (detachedAt === undefined) {
     return keep(table, 'orphan-age-unknown', {
       message: `${name} does not say when it was detached, so its grace period of ${grace} cannot be shown to be over.`,
-      next: `Mark it again with adoptPartition; the grace period then starts anew.`,
+      next: `Mark it again with \`pg-partsmith adopt\` (adoptPartition); the grace period then starts anew.`,
     })
   }
   const now = (input.now ?? input.tree.server.now).epochMicroseconds

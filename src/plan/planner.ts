@@ -1,4 +1,5 @@
 import { formatTableName } from '../model/table-name.ts'
+import { allowedOnly } from './allowed.ts'
 import { basisOf } from './basis.ts'
 import { dropOperation, finalizeOperation } from './build-operation.ts'
 import { decideCreation, missingPeriods } from './creation.ts'
@@ -13,6 +14,7 @@ import type { DropDecision } from './orphans.ts'
 import { attaching, decideDetached } from './orphans.ts'
 import type { MaintenancePlan } from './plan.ts'
 import { decideRetention } from './retention.ts'
+import { missingRights } from './rights.ts'
 import type { PlanInput, Survey } from './survey.ts'
 import { surveyTree } from './survey.ts'
 
@@ -80,9 +82,13 @@ function decide(input: PlanInput, survey: Survey, evidence: Evidence): Decided {
     ...orphans.map((drop) => dropDetached(input, drop)),
     ...retention.drop,
   ]
+  const due = pending.operations.length > 0 ? [...pending.operations, ...room] : [...room, ...retired]
+  const allowed = allowedOnly(input.config, due)
   return {
-    operations: pending.operations.length > 0 ? [...pending.operations, ...room] : [...room, ...retired],
+    operations: allowed.operations,
     findings: [
+      ...missingRights(input, survey, allowed.operations),
+      ...allowed.findings,
       ...pending.findings,
       ...creation.findings,
       ...rowsAstray(input, survey, { evidence, attached: attaching(decisions) }),
@@ -122,7 +128,7 @@ function finishPending(input: PlanInput): Decided {
         : finding('detach-pending-unmarked', {
             relation: partition.name,
             message: `A detach of ${name} is pending that this tool did not begin; its rows are invisible through the parent.`,
-            next: `It is finished, and ${name} is then an ordinary table. To have it managed, mark it with adoptPartition.`,
+            next: `It is finished, and ${name} is then an ordinary table. To have it managed, mark it with \`pg-partsmith adopt\` (adoptPartition).`,
           })
     }),
   }

@@ -1,5 +1,5 @@
 import type { BoundEdge } from '../model/bound.ts'
-import type { Partition, ServerFacts } from '../model/partition-tree.ts'
+import type { Partition, PartitionTree } from '../model/partition-tree.ts'
 import { defaultPartition } from '../model/partition-tree.ts'
 import { formatTableName } from '../model/table-name.ts'
 import type { BuildContext } from './build-operation.ts'
@@ -53,10 +53,9 @@ export function decideRetention(input: PlanInput, survey: Survey): RetentionDeci
   }
   expired.sort((a, b) => (a.from < b.from ? -1 : 1))
   const { retention, drop, detach } = config.lifecycle
-  const fallback = defaultPartition(tree)
-  const hindrance = whyNotConcurrently(fallback && formatTableName(fallback.name), tree.server)
-  if (detach === 'concurrent' && hindrance && expired.length > 0) {
-    findings.push(notConcurrently(expired, hindrance))
+  const obstacle = detach === 'concurrent' && expired.length > 0 ? obstacleTo(tree) : undefined
+  if (obstacle) {
+    findings.push(notConcurrently(expired, obstacle))
     return { unmark, detach: [], drop: [], findings }
   }
   const kept = retention.kind === 'newest' ? retention.count : 0
@@ -90,33 +89,45 @@ export function decideRetention(input: PlanInput, survey: Survey): RetentionDeci
   }
 }
 
-interface Hindrance {
-  readonly because: string
+interface Obstacle {
+  readonly why: string
   readonly instead: string
 }
 
-function whyNotConcurrently(fallback: string | undefined, { pooled }: ServerFacts): Hindrance | undefined {
-  if (fallback !== undefined) {
+/**
+ * Why a concurrent detach would not be one. With foreign keys the server locks the tables at their other ends, waits for
+ * that without a limit, and their writers wait with it.
+ */
+function obstacleTo(tree: PartitionTree): Obstacle | undefined {
+  const fallback = defaultPartition(tree)
+  if (fallback) {
     return {
-      because: `PostgreSQL detaches nothing concurrently beside the DEFAULT partition ${fallback}`,
+      why: `PostgreSQL detaches nothing concurrently beside the DEFAULT partition ${formatTableName(fallback.name)}`,
       instead: 'remove the DEFAULT partition',
     }
   }
-  if (pooled !== true) return undefined
+  const { foreignKeys, referencedBy } = tree.parent
+  const neighbours = new Set([...foreignKeys, ...referencedBy].map(({ table }) => formatTableName(table)))
+  if (neighbours.size > 0) {
+    return {
+      why: `because of the foreign keys PostgreSQL would lock ${listed([...neighbours])} too, after a wait without a limit in which their writers wait with it`,
+      instead: 'remove the foreign keys',
+    }
+  }
+  if (tree.server.pooled !== true) return undefined
   return {
-    because:
-      'through a pooler the timeouts that would leave a concurrent detach half-done cannot be turned off for it',
+    why: 'through a pooler the timeouts that would leave a concurrent detach half-done cannot be turned off for it',
     instead: 'connect to the server itself',
   }
 }
 
 /** `concurrent` is a promise that readers and writers go on; it is not broken quietly. */
-function notConcurrently(expired: readonly Expired[], { because, instead }: Hindrance): Finding {
+function notConcurrently(expired: readonly Expired[], { why, instead }: Obstacle): Finding {
   const [first] = expired
   const names = listed(expired.map(({ partition }) => formatTableName(partition.name)))
   return finding('concurrent-detach-impossible', {
     ...(expired.length === 1 && first && { relation: first.partition.name }),
-    message: `${names} expired and cannot be detached: detachMode is 'concurrent', and ${because}.`,
+    message: `${names} expired and cannot be detached: detachMode is 'concurrent', and ${why}.`,
     next: `Set detachMode to 'auto' to have it done under a short ACCESS EXCLUSIVE lock, or ${instead}.`,
   })
 }

@@ -1,9 +1,12 @@
+import { InvalidPartitionConfigError } from '../errors.ts'
 import { parseBound } from '../model/bound-text.ts'
 import type { PeriodCalculator } from '../model/calendar.ts'
+import { isCalculatorOf } from '../model/calendar.ts'
 import type { Instant } from '../model/instant.ts'
 import type { TimeKeyType } from '../model/key-codec.ts'
 import { keyCodec } from '../model/key-codec.ts'
 import type { PartitionTree } from '../model/partition-tree.ts'
+import { formatTableName } from '../model/table-name.ts'
 import type { TablePartitionConfig } from '../policy/config.ts'
 import type { Finding } from './finding.ts'
 import { checkKey } from './key-check.ts'
@@ -61,6 +64,7 @@ export function surveyTree(input: PlanInput): SurveyResult {
 
 function survey(input: PlanInput): SurveyResult {
   const { config, calculator, tree } = input
+  checkGranularity(config, calculator)
   const key = checkKey(config, tree.parent)
   if ('findings' in key) return key
   const { keyType } = key
@@ -88,6 +92,14 @@ function survey(input: PlanInput): SurveyResult {
       spans,
     },
   }
+}
+
+/** A granularity beside a calculator of your own would be ignored, so it is taken for a mistake. */
+function checkGranularity({ table, granularity }: TablePartitionConfig, calculator: PeriodCalculator): void {
+  if (granularity === undefined || isCalculatorOf(calculator, granularity)) return
+  throw new InvalidPartitionConfigError(
+    `${formatTableName(table)}: the configuration has granularity '${granularity}' and the service is given the periodCalculator ${calculator.constructor.name}, which is another calendar. Leave out one of them.`,
+  )
 }
 
 function wantedSlots(

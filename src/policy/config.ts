@@ -3,6 +3,7 @@ import type { PartitionGranularity } from '../model/calendar.ts'
 import { parseDuration } from '../model/duration.ts'
 import { type TableName, formatTableName } from '../model/table-name.ts'
 import { timeZoneNames } from '../model/time-zone.ts'
+import type { Hazard } from './hazard.ts'
 import type { DetachMode, PartitionStrategy, TablePartitionOptions } from './options.ts'
 import { formatPath, problemsOf } from './problem.ts'
 import { optionDefaults, tableSchema } from './schema.ts'
@@ -42,6 +43,8 @@ export class TablePartitionConfig {
   readonly partitionType: 'range'
   readonly partitionStrategy: PartitionStrategy
   readonly maxRowsFromDefault: number
+  /** Undefined: whatever an operation costs, it is planned. */
+  readonly allowHazards: readonly Hazard[] | undefined
   readonly createAheadCount: number
   /** Undefined: nothing ever expires. */
   readonly retentionCount: number | undefined
@@ -61,6 +64,7 @@ export class TablePartitionConfig {
     this.partitionType = optionDefaults.partitionType
     this.partitionStrategy = optionDefaults.partitionStrategy
     this.maxRowsFromDefault = data.maxRowsFromDefault ?? optionDefaults.maxRowsFromDefault
+    this.allowHazards = data.allowHazards && Object.freeze([...new Set(data.allowHazards)].sort())
     this.createAheadCount = data.createAheadCount ?? optionDefaults.createAheadCount
     this.retentionCount = data.retentionCount
     this.lifecycle = Object.freeze({
@@ -108,6 +112,7 @@ function canonicalForm(config: TablePartitionConfig): Readonly<Record<string, un
     granularity: config.granularity ?? null,
     timeZone: config.timeZone,
     maxRowsFromDefault: config.maxRowsFromDefault,
+    ...(config.allowHazards && { allowHazards: config.allowHazards }),
     lifecycle: Object.freeze({
       creation,
       retention,

@@ -2,6 +2,7 @@
 
 import type { PartitionGranularity } from '../model/calendar.ts'
 import type { PartitionType } from '../model/partition-tree.ts'
+import type { Hazard } from './hazard.ts'
 
 /** What decides where one partition ends and the next begins. */
 export type PartitionStrategy = 'time-based'
@@ -17,7 +18,7 @@ export interface TablePartitionOptions {
   readonly tableName: string
   /** The column of the partition key: timestamptz, timestamp or date. */
   readonly partitionColumn: string
-  /** How long one partition is. Leave it out only when the service is given a period calculator of your own. */
+  /** How long one partition is. Leave it out when the service is given a period calculator of your own. */
   readonly granularity?: PartitionGranularity | undefined
   /** The IANA zone in which days and months begin. @default 'UTC' */
   readonly timeZone?: string | undefined
@@ -34,6 +35,11 @@ export interface TablePartitionOptions {
   readonly dropAfter?: string | undefined
   /** The most rows that are moved from DEFAULT into a new partition, in one short transaction. @default 10000 */
   readonly maxRowsFromDefault?: number | undefined
+  /**
+   * The costs and risks that operations may have; what has another is not planned, and a finding says so.
+   * @default all of them
+   */
+  readonly allowHazards?: readonly Hazard[] | undefined
   /** Only checked against the table. @default 'range' */
   readonly partitionType?: PartitionType | undefined
   /** Only checked. @default 'time-based' */

@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import { PartitionGranularity } from '../model/calendar.ts'
 import { validateMarkerPrefix } from '../model/marker.ts'
+import { hazards } from './hazard.ts'
 import type { DetachMode, HookPhase, PartsmithConfig, TablePartitionOptions } from './options.ts'
 import { expected, kindOf } from './problem.ts'
 import {
@@ -107,6 +108,10 @@ const shared = {
   maxRowsFromDefault: wholeNumber({ from: 0, to: 1_000_000 }).optional().meta({
     default: optionDefaults.maxRowsFromDefault,
     description: 'The most rows that are moved from DEFAULT into a new partition, in one short transaction.',
+  }),
+  allowHazards: z.array(words('a hazard', hazards), says('a list of hazards')).optional().meta({
+    description:
+      'The costs and risks that operations may have; what has another is not planned, and a finding says so. Left out: all of them.',
   }),
   partitionType: only(
     'range',

@@ -9,9 +9,15 @@ import type {
   ServerFacts,
 } from '../model/partition-tree.ts'
 import type { TableName } from '../model/table-name.ts'
-import { pinAndReadServer, readMarked, readParents, readPartitions } from '../sql/catalog.ts'
+import {
+  listPartitionedTables,
+  pinAndReadServer,
+  readMarked,
+  readParents,
+  readPartitions,
+} from '../sql/catalog.ts'
 import type { CatalogRow } from './catalog-rows.ts'
-import { detachedTable, parentTable, partition, text } from './catalog-rows.ts'
+import { detachedTable, nameOf, parentTable, partition, text } from './catalog-rows.ts'
 import type { TreeReading } from './metadata-provider.ts'
 import type { Session } from './session.ts'
 
@@ -36,7 +42,9 @@ export async function readTrees(
         tables.map(({ schema }) => schema),
         tables.map(({ name }) => name),
       ])
-      const readings = found.map((row) => parentReading(row))
+      const isMissing = found.some(({ oid }) => typeof oid !== 'string')
+      const others = isMissing ? (await session.query(listPartitionedTables)).rows.map(nameOf) : []
+      const readings = found.map((row) => parentReading(row, others))
       const oids = readings.flatMap((reading) => ('parent' in reading ? [reading.parent.oid] : []))
       const heads = markerHeads(markerPrefix)
       return {
@@ -84,15 +92,16 @@ function serverFacts(row: CatalogRow): ServerFacts {
     now: Instant.fromMicroseconds(BigInt(text(row, 'now').replace('.', ''))),
     inRecovery: row['in_recovery'] === 'true',
     database: `${text(row, 'system')}/${text(row, 'database')}`,
+    role: text(row, 'role'),
     deadlockTimeoutMs: Number(row['deadlock_timeout']) * 1_000,
   }
 }
 
 type ParentReading = { readonly parent: ParentTable } | { readonly error: unknown }
 
-function parentReading(row: CatalogRow): ParentReading {
+function parentReading(row: CatalogRow, others: readonly TableName[]): ParentReading {
   try {
-    return { parent: parentTable(row) }
+    return { parent: parentTable(row, others) }
   } catch (error) {
     return { error }
   }

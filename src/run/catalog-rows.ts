@@ -11,7 +11,9 @@ import type {
   RelationKind,
   UniqueKey,
 } from '../model/partition-tree.ts'
+import type { TableName } from '../model/table-name.ts'
 import { formatTableName } from '../model/table-name.ts'
+import { nearest } from '../policy/suggest.ts'
 import { jsonColumn, jsonNumbered, jsonNumbers, member } from '../sql/json-column.ts'
 
 /** A row of one of the catalog's queries: texts and nulls. */
@@ -20,12 +22,12 @@ export type CatalogRow = Readonly<Record<string, unknown>>
 const methods: Readonly<Record<string, PartitionType>> = { r: 'range', l: 'list', h: 'hash' }
 const kinds: Readonly<Record<string, RelationKind>> = { r: 'table', p: 'partitioned', f: 'foreign' }
 
-/** Throws a sentence where there is no such table, or one that is not partitioned. */
-export function parentTable(row: CatalogRow): ParentTable {
-  const name = { schema: text(row, 'schema'), name: text(row, 'name') }
+/** Throws a sentence where there is no such table, or one that is not partitioned; `others` are what may be meant. */
+export function parentTable(row: CatalogRow, others: readonly TableName[]): ParentTable {
+  const name = nameOf(row)
   if (typeof row['oid'] !== 'string') {
     throw new PartitionNotFoundError(
-      `There is no table ${formatTableName(name)} in this database. Check the schema and the spelling: names are compared exactly, capitals included.`,
+      `There is no table ${formatTableName(name)} in this database. ${meant(name, others)}Check the schema and the spelling: names are compared exactly, capitals included.`,
     )
   }
   const method = methods[String(row['method'])]
@@ -49,7 +51,21 @@ export function parentTable(row: CatalogRow): ParentTable {
     referencedBy: foreignKeys(row['referenced_by']),
     foreignKeys: foreignKeys(row['foreign_keys']),
     owner: text(row, 'owner'),
+    owned: isGiven(row, 'owned'),
+    mayCreate: isGiven(row, 'creates'),
+    mayEmptyDefault: isGiven(row, 'empties_default'),
   }
+}
+
+/** The same name in another schema, or a near one. */
+function meant(wanted: TableName, others: readonly TableName[]): string {
+  const names = others.map(formatTableName)
+  const bare = others.map(({ name }) => name)
+  const near =
+    names[bare.indexOf(wanted.name)] ??
+    nearest(formatTableName(wanted), names) ??
+    names[bare.indexOf(nearest(wanted.name, bare) ?? '')]
+  return near === undefined ? '' : `Did you mean ${near}? `
 }
 
 /** An expression has the column number 0, and all expressions of a key come in one text. */
@@ -68,9 +84,10 @@ export function partition(row: CatalogRow, markerPrefix: string): Partition {
   const comment = optionalText(row, 'comment')
   return {
     oid: text(row, 'oid'),
-    name: { schema: text(row, 'schema'), name: text(row, 'name') },
+    name: nameOf(row),
     kind: kinds[text(row, 'kind')] ?? 'other',
     owner: text(row, 'owner'),
+    owned: isGiven(row, 'owned'),
     rowEstimate: rowEstimate(row),
     sizeBytes: sizeBytes(row),
     comment,
@@ -88,9 +105,10 @@ export function detachedTable(row: CatalogRow, markerPrefix: string): readonly D
   return [
     {
       oid: text(row, 'oid'),
-      name: { schema: text(row, 'schema'), name: text(row, 'name') },
+      name: nameOf(row),
       kind: kinds[text(row, 'kind')] ?? 'other',
       owner: text(row, 'owner'),
+      owned: isGiven(row, 'owned'),
       rowEstimate: rowEstimate(row),
       sizeBytes: sizeBytes(row),
       comment,
@@ -117,6 +135,15 @@ function foreignKeys(value: unknown): readonly ForeignKey[] {
     name: member(key, 'name'),
     table: { schema: member(key, 'schema'), name: member(key, 'table') },
   }))
+}
+
+export function nameOf(row: CatalogRow): TableName {
+  return { schema: text(row, 'schema'), name: text(row, 'name') }
+}
+
+/** The server answers NULL about the rights on what was dropped since the snapshot; that is for others to find. */
+function isGiven(row: CatalogRow, column: string): boolean {
+  return row[column] !== 'false'
 }
 
 export function text(row: CatalogRow, column: string): string {

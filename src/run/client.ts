@@ -49,6 +49,8 @@ export interface ClientCapabilities {
 
 /** A source of connections. The library never closes a client that it did not make. */
 export interface DatabaseClient {
+  /** Host and port, which messages about failed connections then name; never a user or a password. */
+  readonly server?: string
   readonly capabilities: ClientCapabilities
   connect(): Promise<DatabaseConnection>
   /**

@@ -37,6 +37,7 @@ async function runCommand(vector: readonly string[], event: PartitionEvent): Pro
     detached: process.platform !== 'win32',
     env: { ...process.env, PG_PARTSMITH_PHASE: event.phase },
   })
+  if (child.pid !== undefined) trackGroup(child.pid)
   let said = ''
   child.stderr.setEncoding('utf8')
   child.stderr.on('data', (chunk: string) => (said = (said + chunk).slice(-2_000)))
@@ -74,8 +75,22 @@ async function runCommand(vector: readonly string[], event: PartitionEvent): Pro
     await ended
   } finally {
     clearTimeout(impatience)
+    if (child.pid !== undefined) running.delete(child.pid)
     event.signal.removeEventListener('abort', stop)
   }
+}
+
+/** The programs that run now. A process that ends at once, without waiting for them, takes them with it. */
+const running = new Set<number>()
+let listening = false
+
+function trackGroup(pid: number): void {
+  running.add(pid)
+  if (listening) return
+  listening = true
+  process.on('exit', () => {
+    for (const each of running) kill(each, 'SIGKILL')
+  })
 }
 
 /** The event as a program sees it. */

@@ -73,7 +73,7 @@ function refusalError({ code, message }: Refusal, what: string, { kind }: Subjec
   switch (code) {
     case 'unmanaged':
       return new UnmanagedPartitionDropError(
-        `${what}: ${message}. Nothing was dropped; mark the table with adoptPartition if it may go.`,
+        `${what}: ${message}. Nothing was dropped; mark the table with \`pg-partsmith adopt\` (adoptPartition) if it may go.`,
       )
     case 'attached':
       return new PartitionAttachedError(text)
@@ -145,7 +145,7 @@ function statementError(about: {
       )
     case sqlStates.insufficientPrivilege:
       return new StatementFailedError(
-        `${what}: ${said}. The role needs to own ${formatTableName(subject.parent)}, or be a member of its owner, who needs CREATE on its schema; \`pg-partsmith grants\` prints what is missing. Nothing was changed.`,
+        `${what}: ${said}. The role needs to own ${formatTableName(subject.parent)}, or be a member of its owner, who needs CREATE on its schema, and BYPASSRLS where row-level security is forced on its DEFAULT partition; \`pg-partsmith grants\` prints what is missing. Nothing was changed.`,
         { ...cause, code: 'access-denied' },
       )
     case sqlStates.readOnlySqlTransaction:

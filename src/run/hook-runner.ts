@@ -10,7 +10,7 @@ import type { PartitionEvent, PartitionLifecycleHooks } from './hooks.ts'
 import type { Logger } from './logger.ts'
 import { abortErrorOf, throwIfAborted } from './run-aborted.ts'
 import { withConnection } from './session.ts'
-import { describeError } from './sql-state.ts'
+import { describeError, readableError } from './sql-state.ts'
 
 export interface HookRunnerOptions {
   readonly hooks: readonly PartitionLifecycleHooks[]
@@ -51,10 +51,11 @@ export class HookRunner {
     for (const hooks of this.#options.hooks) {
       try {
         await this.#call(hooks, { phase, subject, signal })
-      } catch (error) {
+      } catch (thrown) {
+        const error = readableError(thrown)
         throwIfAborted(signal, `The run was stopped in the hook ${phase} of ${subject.operation.id}.`)
         throw new HookRefusedError(
-          `${formatTableName(subject.table)}: ${phase} refused ${subject.operation.id}: refused by hook: ${describeError(error)}. Nothing was changed; the next run tries again.`,
+          `${formatTableName(subject.table)}: ${phase} of ${subject.operation.id}: refused by hook: ${describeError(error)}. Nothing was changed; the next run tries again.`,
           { cause: error },
         )
       }

@@ -1,7 +1,6 @@
 import type { TableName } from '../model/table-name.ts'
 import type { LockHolder } from '../plan/blocker.ts'
-import { lockModeFrom } from '../plan/lock-conflicts.ts'
-import { lockHolders } from '../sql/blockers.ts'
+import { lockHolders, readHolder } from '../sql/blockers.ts'
 import { pinSettings } from '../sql/catalog.ts'
 import { toText } from '../sql/sql.ts'
 import type { DatabaseClient } from './client.ts'
@@ -30,33 +29,7 @@ export async function readLockHolders(
     ),
   )
   return {
-    holders: rows.flatMap(holder),
+    holders: rows.flatMap(readHolder),
     mayHurry: rows.some((row) => row['may_hurry'] === 'true'),
   }
-}
-
-function holder(row: Readonly<Record<string, unknown>>): readonly LockHolder[] {
-  const text = (column: string): string | undefined => {
-    const value = row[column]
-    return typeof value === 'string' ? value : undefined
-  }
-  const number = (column: string): number | undefined => {
-    const value = text(column)
-    return value === undefined ? undefined : Number(value)
-  }
-  const mode = lockModeFrom(text('mode') ?? '')
-  if (mode === undefined) return []
-  return [
-    {
-      relation: { schema: text('schema') ?? '', name: text('name') ?? '' },
-      mode,
-      pid: number('pid'),
-      prepared: text('prepared'),
-      backendType: text('backend_type'),
-      application: text('application'),
-      state: text('state'),
-      ageMs: number('age_ms'),
-      query: text('query'),
-    },
-  ]
 }

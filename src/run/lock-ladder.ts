@@ -1,8 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
-import type { LockHolder } from '../plan/blocker.ts'
+import type { LockHolder, WantedLock } from '../plan/blocker.ts'
 import { inTheWay, isAutovacuum } from '../plan/blocker.ts'
-import type { LockUse } from '../plan/operation.ts'
 import type { LockBudget } from '../sql/lock-budget.ts'
 import { pauseAfter } from '../sql/lock-budget.ts'
 import type { DatabaseClient } from './client.ts'
@@ -20,7 +19,7 @@ export interface Ladder {
   readonly budget: LockBudget
   readonly patience: Patience
   /** What the operation locks, to find out who is in the way. */
-  readonly locks: readonly LockUse[]
+  readonly locks: readonly WantedLock[]
 }
 
 /** One of the attempts at a step. */
@@ -34,6 +33,9 @@ export interface Attempt {
   /** Says that the step must not be tried again if it fails from here on. */
   noMore(): void
 }
+
+/** It would do harm to begin now; it may not in a while. */
+export class NotNow extends Error {}
 
 /** A lock was not free in all the time that there was. */
 export class LockNotFree extends Error {
@@ -113,6 +115,7 @@ function whyAgain(
 ): string | undefined {
   const { lockTimeoutMs, statementTimeoutMs } = budget
   if (gaveWay.aborted && gaveWay.reason instanceof GaveWay) return `${gaveWay.reason.message}, so it gave way`
+  if (error instanceof NotNow) return error.message
   if (hasSqlState(error, 'lockNotAvailable'))
     return `a lock was not free within ${lockTimeoutMs} ms, so it gave way`
   if (hasSqlState(error, 'deadlockDetected')) return 'the server ended it to resolve a deadlock'

@@ -29,10 +29,11 @@ export async function openConnection(
       },
       (error: unknown) => {
         stop()
+        const said = describeError(error)
+        const { server } = client
+        const where = server === undefined || said.includes(server) ? '' : ` (the server is ${server})`
         reject(
-          new ConnectionFailedError(`Could not connect to the database: ${describeError(error)}.`, {
-            cause: error,
-          }),
+          new ConnectionFailedError(`Could not connect to the database: ${said}${where}.`, { cause: error }),
         )
       },
     )

@@ -1,4 +1,5 @@
 import { InvalidPartitionConfigError, PartitionAlreadyExistsError } from '../errors.ts'
+import type { WantedLock } from '../plan/blocker.ts'
 import { decodeMarker, defaultMarkerPrefix, validateMarkerPrefix } from '../model/marker.ts'
 import { isTimeZone } from '../model/time-zone.ts'
 import type {
@@ -7,15 +8,15 @@ import type {
   DetachOperation,
   DropOperation,
   FinalizeOperation,
-  LockUse,
   Operation,
   UnmarkOperation,
 } from '../plan/operation.ts'
 import type { DdlContext } from '../sql/ddl-context.ts'
-import { checkRace, sameRange } from '../sql/create.ts'
+import { checkRace, sameRange } from '../sql/same-range.ts'
 import type { Adoption } from '../sql/adopt.ts'
 import { adoptSteps } from '../sql/adopt.ts'
 import { dropSteps } from '../sql/drop.ts'
+import { takeBackProofSteps } from '../sql/prove-range.ts'
 import type { Seen } from '../sql/look-again.ts'
 import { lookAgain, lookByOid, readSeen } from '../sql/look-again.ts'
 import type { LockBudget } from '../sql/lock-budget.ts'
@@ -101,7 +102,12 @@ export class PostgresPartitionRepository implements PartitionRepository {
   }
 
   async attachPartition(operation: AttachOperation, run: RunContext): Promise<OperationResult> {
-    return this.#attach(operation, this.#steps(operation, run), run)
+    try {
+      return await this.#attach(operation, this.#steps(operation, run), run)
+    } catch (error) {
+      if (operation.provesRange && isFromServer(error)) await this.#takeBackProof(operation, run)
+      throw error
+    }
   }
 
   async finalizeDetach(operation: FinalizeOperation, run: RunContext): Promise<OperationResult> {
@@ -162,6 +168,11 @@ export class PostgresPartitionRepository implements PartitionRepository {
     await this.#run(dropSteps({ ...operation, kind: 'drop', guard }, this.#context(run)), run, []).catch(
       () => undefined,
     )
+  }
+
+  /** Where this fails, too, the proof stays on a table that nobody writes to, and the next attempt replaces it. */
+  async #takeBackProof(operation: AttachOperation, run: RunContext): Promise<void> {
+    await this.#run(takeBackProofSteps(operation, this.#context(run)), run, []).catch(() => undefined)
   }
 
   async #attach(
@@ -238,7 +249,7 @@ export class PostgresPartitionRepository implements PartitionRepository {
     return statements(operation, this.#context(run))
   }
 
-  async #run(steps: readonly Step[], run: RunContext, locks: readonly LockUse[]): Promise<StepsOutcome> {
+  async #run(steps: readonly Step[], run: RunContext, locks: readonly WantedLock[]): Promise<StepsOutcome> {
     return runSteps(steps, {
       client: this.client,
       signal: run.signal,

@@ -57,7 +57,10 @@ export interface MaintenanceResult {
   readonly operations: readonly OperationOutcome[]
   readonly findings: readonly Finding[]
   readonly issues: readonly MaintenanceIssue[]
-  /** Destructive operations that were planned and not allowed, so they wait. */
+  /**
+   * Operations that take rows out of reach and were not allowed; each is among `operations` as `not-run`. Those that a
+   * run which ended early never came to are not counted.
+   */
   readonly withheldCount: number
   /** The sentence of the error that ended the run, if one did. */
   readonly error?: string

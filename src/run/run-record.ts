@@ -79,7 +79,8 @@ export class RunRecord {
 
   /** Remembers the error that ends the run; the first one counts. */
   ended(error: unknown): void {
-    this.#error ??= error
+    // What counts as an error afterwards is that there is one.
+    this.#error ??= error ?? new PartitionError(`The run ended because ${describeError(error)}.`)
   }
 
   result(): MaintenanceResult {

@@ -5,6 +5,7 @@ import type { DatabaseClient, DatabaseConnection, QueryResult } from './client.t
 import { cancelOnAbort } from './cancel-on-abort.ts'
 import { giveBack, openConnection } from './open-connection.ts'
 import { abortErrorOf, throwIfAborted } from './run-aborted.ts'
+import { askWhoItIs, beginStanding, raiseForSession, timeoutAdvice } from './session-limits.ts'
 import { describeError, isConnectionFailure, sqlStateOf } from './sql-state.ts'
 import { within } from './within.ts'
 
@@ -50,7 +51,7 @@ export async function withConnection<T>(
   const connection = await openConnection(client, signal)
   const session = new ConnectionSession(connection, { client, signal })
   try {
-    await session.findPid()
+    await session.open()
     return await work(session)
   } finally {
     await session.end()
@@ -66,6 +67,7 @@ class ConnectionSession implements Session {
   readonly #stopListening: () => void
   #pid: number | undefined
   #isPooled = false
+  #putBack: string | undefined
   #tail: Promise<unknown> = Promise.resolve()
   #over = false
   #discard = false
@@ -95,16 +97,14 @@ class ConnectionSession implements Session {
   }
 
   /** Finds out which process there is to cancel, and whether it stays the same one. */
-  async findPid(): Promise<void> {
-    const pid = await this.#askPid()
+  async open(): Promise<void> {
+    const send = (text: string): Promise<QueryResult> => this.query(text)
+    const { pid, limits } = await askWhoItIs(send, this.#signal)
     const opened = this.#connection.openedWith?.()
     this.#isPooled = opened !== undefined && opened !== pid
-    if (!this.#isPooled) this.#pid = pid
-  }
-
-  async #askPid(): Promise<number> {
-    const { rows } = await this.query('SELECT pg_catalog.pg_backend_pid()::pg_catalog.text AS pid')
-    return Number(rows[0]?.['pid'])
+    if (this.#isPooled) return
+    this.#pid = pid
+    this.#putBack = await raiseForSession(send, limits, this.#signal)
   }
 
   async query(text: string, values?: readonly unknown[]): Promise<QueryResult> {
@@ -127,12 +127,10 @@ class ConnectionSession implements Session {
     if (this.#inTransaction) {
       throw new PartitionError('A transaction was begun inside a transaction of the same session.')
     }
-    await this.query(beginText(mode))
+    await this.#begin(beginText(mode))
     this.#inTransaction = true
     this.#statementFailed = false
     try {
-      // A pooler keeps a session for a transaction, and only for that long.
-      if (this.#isPooled) this.#pid = await this.#askPid()
       const result = await work()
       await this.#commit()
       return result
@@ -145,12 +143,20 @@ class ConnectionSession implements Session {
     }
   }
 
+  async #begin(begin: string): Promise<void> {
+    // A pooler keeps a session for a transaction, and only for that long.
+    if (this.#isPooled) this.#pid = await beginStanding((text) => this.query(text), begin, this.#signal)
+    else await this.query(begin)
+  }
+
   /** Waits for what is still running and gives the connection back. */
   async end(): Promise<void> {
     this.#over = true
     await this.#tail
+    if (this.#signal?.aborted === true) this.#discard = true
+    if (this.#putBack !== undefined && !this.#discard) await this.#putTimeoutsBack(this.#putBack)
     this.#stopListening()
-    await giveBack(this.#connection, this.#discard || this.#signal?.aborted === true)
+    await giveBack(this.#connection, this.#discard)
   }
 
   async #commit(): Promise<void> {
@@ -174,6 +180,14 @@ class ConnectionSession implements Session {
           'known whether it was. Run again: the database is read anew and only what is missing is done.',
         { cause: error },
       )
+    }
+  }
+
+  async #putTimeoutsBack(text: string): Promise<void> {
+    try {
+      await within(this.#connection.query(text), { ms: rollbackMs, what: 'answer to a setting' })
+    } catch {
+      this.#discard = true
     }
   }
 
@@ -219,10 +233,8 @@ class ConnectionSession implements Session {
       ? 'Its transaction was not committed, so nothing of it took effect.'
       : 'Whether the statement that was running took effect is not known.'
     return new ConnectionFailedError(
-      `The database connection was lost (${describeError(this.#loss ?? error)}). ${consequence}`,
-      {
-        cause: error,
-      },
+      `The database connection was lost (${describeError(this.#loss ?? error)}). ${consequence}${timeoutAdvice(this.#loss ?? error)}`,
+      { cause: error },
     )
   }
 }

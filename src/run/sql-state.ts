@@ -1,7 +1,8 @@
-import { ConnectionFailedError } from '../errors.ts'
+import { ConnectionFailedError, PartitionError } from '../errors.ts'
 
 /** The SQLSTATEs that the library reacts to, by PostgreSQL's own condition names. */
 export const sqlStates = {
+  invalidParameterValue: '22023',
   uniqueViolation: '23505',
   foreignKeyViolation: '23503',
   checkViolation: '23514',
@@ -126,12 +127,41 @@ function isSqlState(value: unknown, link: ErrorLink): boolean {
   return typeof value === 'string' && fiveCharacters.test(value) && !systemErrorName.test(value)
 }
 
-/** What an error says, also where its message is empty, as with a connection that was tried at several addresses. */
+/**
+ * What an error says, also where its message is empty, as with a connection that was tried at several addresses, and
+ * where it is no error: hooks and the parts that are a user's own can throw anything.
+ */
 export function describeError(error: unknown): string {
-  if (!isObject(error)) return String(error)
+  try {
+    return describe(error)
+  } catch {
+    return unreadable
+  }
+}
+
+const unreadable = 'something was thrown that cannot be read'
+
+function describe(error: unknown): string {
+  if (!isObject(error)) {
+    const text = String(error)
+    return text === 'null' || text === 'undefined' ? `${text} was thrown` : text
+  }
   const { message, errors, code, name } = error
   if (typeof message === 'string' && message !== '') return message
   if (Array.isArray(errors) && errors.length > 0) return errors.map(describeError).join('; ')
   if (typeof code === 'string') return code
   return typeof name === 'string' ? name : 'an error without a message'
+}
+
+/** What was thrown, or an error in its place when it cannot even be looked at, as a Proxy can have it. */
+export function readableError(thrown: unknown): unknown {
+  try {
+    describe(thrown)
+    sqlStateOf(thrown)
+    // Asks for its prototype.
+    void (thrown instanceof Error)
+    return thrown
+  } catch {
+    return new PartitionError(describeError(thrown))
+  }
 }

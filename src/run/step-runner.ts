@@ -14,9 +14,10 @@ import type {
 } from '../sql/statement.ts'
 import type { DatabaseClient } from './client.ts'
 import type { Attempt, Ladder } from './lock-ladder.ts'
-import { tryUntilFree } from './lock-ladder.ts'
+import { NotNow, tryUntilFree } from './lock-ladder.ts'
 import type { Session } from './session.ts'
 import { withConnection } from './session.ts'
+import { hasSqlState } from './sql-state.ts'
 
 /** A guard or an answer found at run time said no; the transaction was rolled back and nothing was changed by it. */
 export class StepRefused extends Error {
@@ -160,7 +161,11 @@ async function runCommand(step: CommandStep, client: DatabaseClient, attempt: At
         await command.start()
       }
     } catch (error) {
-      if (!command.isStarted) throw error
+      if (!command.isStarted) {
+        // What was set for it may be set still.
+        spoiled.abort(error)
+        throw error
+      }
       if (!command.isPending) {
         // The name is not kept any more, and the statement may not have looked it up yet.
         spoiled.abort(error)
@@ -183,6 +188,9 @@ async function lockAndCheck(session: Session, step: CommandStep): Promise<void> 
   await session.query(toText(step.pin.lock))
   const refusal = step.pin.check.check((await session.query(toText(step.pin.check.ask))).rows[0])
   if (refusal) throw new StepRefused(refusal)
+  const { ask, check } = step.pin.others
+  const old = check((await session.query(toText(ask))).rows)
+  if (old !== undefined) throw new NotNow(old)
 }
 
 interface Settled {
@@ -212,10 +220,19 @@ class RunningCommand {
 
   async start(): Promise<void> {
     await this.#session.query(toText(this.#step.before))
+    await this.#watch()
     this.#running = this.#session.query(toText(this.#step.statement)).then(
       () => ({ error: undefined }),
       (error: unknown) => ({ error: error ?? new Error('The statement failed.') }),
     )
+  }
+
+  async #watch(): Promise<void> {
+    try {
+      await this.#session.query(toText(this.#step.watch))
+    } catch (error) {
+      if (!hasSqlState(error, 'invalidParameterValue')) throw error
+    }
   }
 
   async outcome(): Promise<Settled> {

@@ -1,6 +1,9 @@
 import type { TableName } from '../model/table-name.ts'
+import type { LockHolder } from '../plan/blocker.ts'
+import { lockModeFrom } from '../plan/lock-conflicts.ts'
 import type { Sql } from './sql.ts'
 import { join, literal, sql } from './sql.ts'
+import type { Row } from './statement.ts'
 
 /*
  * Questions about who waits for whom. They are asked in a transaction of their own, whose settings `pinSettings` has
@@ -32,6 +35,33 @@ WHERE l.locktype = 'relation' AND l.granted AND l.pid IS DISTINCT FROM pg_backen
   AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
   AND (n.nspname, c.relname) IN (${names})
 ORDER BY coalesce(a.xact_start, x.prepared), l.pid`
+}
+
+/** Reads a row that `lockHolders` answers with; nothing for a lock mode that is not known. */
+export function readHolder(row: Row): readonly LockHolder[] {
+  const text = (column: string): string | undefined => {
+    const value = row[column]
+    return typeof value === 'string' ? value : undefined
+  }
+  const number = (column: string): number | undefined => {
+    const value = text(column)
+    return value === undefined ? undefined : Number(value)
+  }
+  const mode = lockModeFrom(text('mode') ?? '')
+  if (mode === undefined) return []
+  return [
+    {
+      relation: { schema: text('schema') ?? '', name: text('name') ?? '' },
+      mode,
+      pid: number('pid'),
+      prepared: text('prepared'),
+      backendType: text('backend_type'),
+      application: text('application'),
+      state: text('state'),
+      ageMs: number('age_ms'),
+      query: text('query'),
+    },
+  ]
 }
 
 /** How many wait behind a session, and for how long the one who has waited longest. */

@@ -31,13 +31,15 @@ SELECT ${pins},
        pg_catalog.current_setting('server_version_num') AS version,
        extract(epoch FROM pg_catalog.clock_timestamp())::pg_catalog.text AS now,
        pg_catalog.pg_is_in_recovery()::pg_catalog.text AS in_recovery,
+       current_user::pg_catalog.text AS role,
        extract(epoch FROM pg_catalog.current_setting('deadlock_timeout')::pg_catalog.interval)::pg_catalog.text AS deadlock_timeout,
        (SELECT s.system_identifier::pg_catalog.text FROM pg_catalog.pg_control_system() s) AS system,
        (SELECT d.oid::pg_catalog.text FROM pg_catalog.pg_database d
         WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database()) AS database`
 
 /**
- * $1 schemas, $2 names, pairwise. One row per wanted table, also for those that do not exist.
+ * $1 schemas, $2 names, pairwise. One row per wanted table, also for those that do not exist. Superusers and members
+ * that inherit have a right as its holder has; LOCK TABLE on DEFAULT and the move out of it need SELECT and DELETE.
  *
  * Everything is looked up by an index, table by table: `LIMIT 1` keeps PostgreSQL from reading all of `pg_class` for a
  * fleet, and the foreign keys that refer to a table are found through what they depend on, because `pg_constraint` has
@@ -45,16 +47,19 @@ SELECT ${pins},
  */
 export const readParents = `
 WITH parent AS (
-  SELECT w.ord, w.schema, w.name, c.oid, c.relowner, pt.partstrat, pt.partattrs::int2[] AS partattrs, pt.partdefid
+  SELECT w.ord, w.schema, w.name, c.namespace, c.oid, c.relowner, pt.partstrat, pt.partattrs::int2[] AS partattrs, pt.partdefid
   FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS w(schema, name, ord)
   LEFT JOIN LATERAL (
-    SELECT c.oid, c.relowner
+    SELECT c.oid, c.relowner, n.oid AS namespace
     FROM pg_namespace n JOIN pg_class c ON c.relnamespace = n.oid
     WHERE n.nspname = w.schema AND c.relname = w.name LIMIT 1) c ON true
   LEFT JOIN pg_partitioned_table pt ON pt.partrelid = c.oid
 )
 SELECT p.schema, p.name, p.oid::text, p.partstrat::text AS method,
-       pg_get_userbyid(p.relowner)::text AS owner,
+       pg_get_userbyid(p.relowner)::text AS owner, pg_has_role(p.relowner, 'USAGE')::text AS owned,
+       (has_schema_privilege(p.namespace, 'USAGE') AND has_schema_privilege(p.namespace, 'CREATE'))::text AS creates,
+       (p.partdefid = 0 OR (has_table_privilege(p.partdefid, 'SELECT')
+                            AND has_table_privilege(p.partdefid, 'DELETE')))::text AS empties_default,
        array_to_json(p.partattrs)::text AS key,
        (SELECT json_object_agg(a.attnum, format_type(a.atttypid, NULL))
         FROM pg_attribute a WHERE a.attrelid = p.oid AND a.attnum = ANY (p.partattrs))::text AS key_types,
@@ -83,6 +88,7 @@ ORDER BY p.ord`
 export const readPartitions = `
 SELECT i.inhparent::text AS parent, c.oid::text, n.nspname::text AS schema, c.relname::text AS name,
        c.relkind::text AS kind, pg_get_userbyid(c.relowner)::text AS owner,
+       pg_has_role(c.relowner, 'USAGE')::text AS owned,
        pg_get_expr(c.relpartbound, 0) AS bound, i.inhdetachpending::text AS pending, d.description AS comment,
        CASE WHEN c.relkind = 'p' THEN s.rows ELSE c.reltuples END::text AS rows,
        (CASE WHEN c.relkind = 'p' THEN coalesce(s.pages, 0) ELSE c.relpages END
@@ -122,7 +128,8 @@ WITH marked AS (
   GROUP BY k.confrelid
 )
 SELECT m.oid::text, m.nspname::text AS schema, m.relname::text AS name, m.relkind::text AS kind,
-       pg_get_userbyid(m.relowner)::text AS owner, m.description AS comment, m.reltuples::text AS rows,
+       pg_get_userbyid(m.relowner)::text AS owner, pg_has_role(m.relowner, 'USAGE')::text AS owned,
+       m.description AS comment, m.reltuples::text AS rows,
        (m.relpages * current_setting('block_size')::bigint)::text AS size,
        r.keys::text AS referenced_by,
        (SELECT json_agg(json_build_object('name', k.conname, 'schema', n.nspname, 'table', c.relname)
@@ -164,7 +171,7 @@ JOIN LATERAL (
   WHERE n.nspname = w.schema AND c.relname = w.name AND c.relkind = 'r' LIMIT 1) c ON true
 WHERE pg_relation_size(c.oid) = 0`
 
-/** The partitioned tables of the database that are no partitions themselves, for `init`. */
+/** The partitioned tables of the database that are no partitions themselves, for `init` and for guesses at a name. */
 export const listPartitionedTables = `
 SELECT n.nspname::text AS schema, c.relname::text AS name
 FROM pg_partitioned_table pt

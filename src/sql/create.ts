@@ -1,15 +1,16 @@
-import { formatBound, parseBound } from '../model/bound-text.ts'
-import type { Bound } from '../model/bound.ts'
-import { sameBound } from '../model/bound.ts'
+import { formatBound } from '../model/bound-text.ts'
 import { encodeMarker, withoutMarker } from '../model/marker.ts'
 import { formatTableName } from '../model/table-name.ts'
-import type { AttachOperation, CreateOperation, RangeText } from '../plan/operation.ts'
+import type { AttachOperation, CreateOperation } from '../plan/operation.ts'
 import type { DdlContext } from './ddl-context.ts'
 import { transaction } from './ddl-context.ts'
 import type { Seen } from './look-again.ts'
 import { checkDetached, checkParent, lookAgain, markerIn, readSeen, refuse } from './look-again.ts'
 import { dropExclusion, excludedGuard, excludeSteps } from './exclude-from-default.ts'
+import { checkRace, rangeBound } from './same-range.ts'
+import { lockReferencing } from './lock-referencing.ts'
 import { moveFromDefault } from './move-from-default.ts'
+import { removeProof } from './prove-range.ts'
 import { ident, literal, qualified, sql } from './sql.ts'
 import type { Action, Guard, Refusal, Step, TransactionStep } from './statement.ts'
 
@@ -90,7 +91,8 @@ export function attachStep(
     },
   }
   return transaction(context, `attach ${formatTableName(partition)}`, [
-    // The parent comes first and with the strongest lock the step needs, so that no reader can be met half-way. With a
+    ...lockReferencing(operation),
+    // Then the parent, and with the strongest lock the step needs, so that no reader can be met half-way. With a
     // DEFAULT that is ACCESS EXCLUSIVE: an insert that was routed to DEFAULT under a weaker one would fail with 23514.
     ...(fallback
       ? [
@@ -108,6 +110,7 @@ export function attachStep(
       sql`ALTER TABLE ${qualified(parent)} ATTACH PARTITION ${qualified(partition)} FOR VALUES FROM (${literal(range.from)}) TO (${literal(range.to)})`,
     ),
     ...(fallback && excludes ? [dropExclusion(fallback)] : []),
+    ...(operation.kind === 'attach' && operation.provesRange ? [removeProof(operation)] : []),
     {
       kind: 'found',
       ask,
@@ -150,32 +153,6 @@ function checkChild(
     return seen.attachedTo === null ? undefined : refuse('stale', `${name} is attached to another table`)
   }
   return refuse('stale', `${name} is not the table that was built for this`)
-}
-
-/** Somebody else has attached it with the wanted bounds: as wanted, unless a detach of it is pending. */
-export function checkRace(
-  seen: Seen,
-  { partition, guard, range }: CreateOperation | AttachOperation,
-): Refusal | undefined {
-  if (seen.attachedTo !== guard.parentOid || !sameRange(seen.bound, range)) return undefined
-  const name = formatTableName(partition)
-  return seen.pending
-    ? refuse('pending', `${name} is attached with the wanted bounds, and a detach of it is pending`)
-    : refuse('raced', `${name} is attached already, with the wanted bounds`)
-}
-
-/** Whether the text of an attached partition's bound is the wanted range; both are spelled as PostgreSQL does in UTC. */
-export function sameRange(boundText: string | null, range: RangeText): boolean {
-  const bound = boundText === null ? undefined : parseBound(boundText)
-  return bound !== undefined && sameBound(bound, rangeBound(range))
-}
-
-export function rangeBound(range: RangeText): Bound {
-  return {
-    kind: 'range',
-    from: [{ kind: 'value', text: range.from }],
-    to: [{ kind: 'value', text: range.to }],
-  }
 }
 
 function zoneOf({ ddlTimezone }: DdlContext): readonly Action[] {

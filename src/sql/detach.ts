@@ -1,13 +1,24 @@
 import { withMarker, withoutMarker } from '../model/marker.ts'
 import { formatTableName, sameTable } from '../model/table-name.ts'
 import type { DetachOperation, FinalizeOperation, UnmarkOperation } from '../plan/operation.ts'
+import { describeHolder } from '../plan/blocker.ts'
+import { lockHolders, readHolder } from './blockers.ts'
+import { lockReferencing } from './lock-referencing.ts'
 import type { DdlContext } from './ddl-context.ts'
 import { transaction } from './ddl-context.ts'
 import { checkAttached, checkParent, lookAgain, markerIn, readSeen, refuse } from './look-again.ts'
-import { statementTimeouts, transactionSettings, turnBackOn, turnOff, waitPatiently } from './settings.ts'
+import {
+  clientCheck,
+  statementTimeouts,
+  transactionSettings,
+  turnBackOn,
+  turnOff,
+  waitPatiently,
+  watchClient,
+} from './settings.ts'
 import type { Sql } from './sql.ts'
 import { literal, qualified, sql } from './sql.ts'
-import type { Action, Guard, Step } from './statement.ts'
+import type { Action, CommandStep, Guard, Step } from './statement.ts'
 
 /**
  * Detaching. The marker is committed with the detach (blocking) or before it (concurrent), so that after a crash at
@@ -23,6 +34,7 @@ function blockingSteps(operation: DetachOperation, context: DdlContext): readonl
   const { parent, partition } = operation
   return [
     transaction(context, `detach ${formatTableName(partition)}`, [
+      ...lockReferencing(operation),
       // The parent before the partition, as every reader takes them; the other way round is a deadlock.
       execute(sql`LOCK TABLE ONLY ${qualified(parent)} IN ACCESS EXCLUSIVE MODE`),
       execute(sql`LOCK TABLE ONLY ${qualified(partition)} IN ACCESS EXCLUSIVE MODE`),
@@ -45,13 +57,15 @@ function concurrentSteps(operation: DetachOperation, context: DdlContext): reado
       kind: 'command',
       label: `detach ${formatTableName(partition)}`,
       before: turnOff(statementTimeouts),
+      watch: watchClient,
       statement: sql`ALTER TABLE ${qualified(parent)} DETACH PARTITION ${qualified(partition)} CONCURRENTLY`,
-      after: turnBackOn(statementTimeouts),
+      after: turnBackOn([...statementTimeouts, clientCheck]),
       pin: {
         settings: transactionSettings(context.limits, context.deadlockTimeoutMs),
         // ACCESS SHARE lets the first phase through and keeps the name on this table until the detach has it.
         lock: sql`LOCK TABLE ONLY ${qualified(partition)} IN ACCESS SHARE MODE`,
         check: markedGuard(operation, context),
+        others: noOldTransaction(operation, context),
         isPending: sql`SELECT i.inhdetachpending::text AS pending FROM pg_inherits i WHERE i.inhrelid = ${literal(guard.oid)}::oid`,
       },
     },
@@ -72,6 +86,7 @@ export function finalizeSteps(operation: FinalizeOperation, context: DdlContext)
   )
   return [
     transaction(context, `finalize ${formatTableName(partition)}`, [
+      ...lockReferencing(operation),
       execute(sql`LOCK TABLE ONLY ${qualified(parent)} IN SHARE UPDATE EXCLUSIVE MODE`),
       execute(sql`LOCK TABLE ONLY ${qualified(partition)} IN ACCESS EXCLUSIVE MODE`),
       attachedGuard(operation),
@@ -105,6 +120,30 @@ export function unmarkSteps(operation: UnmarkOperation, context: DdlContext): re
       ),
     ]),
   ]
+}
+
+/**
+ * The detach waits for every transaction that holds a lock on the parent, prepared ones too, and while it waits the
+ * rows are out of sight and nothing else can be detached. So it does not begin behind one that may stay for long.
+ */
+function noOldTransaction(
+  { parent, partition }: DetachOperation,
+  { limits }: DdlContext,
+): CommandStep['pin']['others'] {
+  const longMs = limits.statementTimeoutMs
+  return {
+    ask: lockHolders([parent]),
+    expect: `no transaction has held a lock on ${formatTableName(parent)} for ${longMs} ms, and no prepared one holds any`,
+    check: (rows) => {
+      const old = rows
+        .flatMap(readHolder)
+        .filter(({ prepared, ageMs = 0 }) => prepared !== undefined || ageMs >= longMs)
+      const [first] = old
+      if (!first) return undefined
+      const more = old.length > 1 ? ` (and ${old.length - 1} more)` : ''
+      return `the rows of ${formatTableName(partition)} would be out of sight for as long as ${describeHolder(first)}${more}, so it was not begun`
+    },
+  }
 }
 
 function attachedGuard(operation: DetachOperation | FinalizeOperation | UnmarkOperation): Guard {

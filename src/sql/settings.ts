@@ -69,6 +69,16 @@ export function turnBackOn(timeouts: readonly TimeoutName[]): Sql {
 }
 
 /**
+ * Has the server look every second, while a statement waits, whether its client is still there. A wait without a limit
+ * would outlive a client that was killed, and with it the lock request that others queue behind.
+ *
+ * Some platforms cannot tell (SQLSTATE 22023). Put back by `turnBackOn([clientCheck])`.
+ */
+export const watchClient: Sql = sql`SELECT pg_catalog.set_config('pg_partsmith.was_client_connection_check_interval', pg_catalog.current_setting('client_connection_check_interval'), false) AS was, pg_catalog.set_config('client_connection_check_interval', '1s', false) AS set`
+
+export const clientCheck = 'client_connection_check_interval'
+
+/**
  * What can end a single statement, or the session that runs it. DETACH CONCURRENTLY runs without any of them: cut short
  * it would stay pending, with its rows invisible, and nobody queues behind its wait on the parent.
  */
@@ -84,6 +94,7 @@ export type TimeoutName =
   | 'statement_timeout'
   | 'transaction_timeout'
   | 'idle_session_timeout'
+  | 'client_connection_check_interval'
 
 const was: Sql = sql`'pg_partsmith.was_' OPERATOR(pg_catalog.||) s.name`
 

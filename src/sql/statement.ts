@@ -22,10 +22,23 @@ export interface CommandStep {
   readonly kind: 'command'
   readonly label: string
   readonly before: Sql
+  /** The same, and done without where the server's platform does not have it. */
+  readonly watch: Sql
   readonly statement: Sql
   readonly after: Sql
   /** Locks the partition against being renamed or dropped until the statement has it; ends when it is pending. */
-  readonly pin: { readonly settings: Sql; readonly lock: Sql; readonly check: Guard; readonly isPending: Sql }
+  readonly pin: {
+    readonly settings: Sql
+    readonly lock: Sql
+    readonly check: Guard
+    /** Whom the statement would wait for, and the sentence about those who may keep it waiting for long. */
+    readonly others: {
+      readonly ask: Sql
+      readonly expect: string
+      readonly check: (rows: readonly Row[]) => string | undefined
+    }
+    readonly isPending: Sql
+  }
 }
 
 /** One transaction for each row that a question answers with, asked again until there are none. */

@@ -4,6 +4,7 @@ import { beginText } from './begin.ts'
 import type { DdlContext } from './ddl-context.ts'
 import { detachSteps, finalizeSteps, unmarkSteps } from './detach.ts'
 import { dropSteps } from './drop.ts'
+import { proveRangeSteps } from './prove-range.ts'
 import { toText } from './sql.ts'
 import type { Action, Step } from './statement.ts'
 
@@ -13,7 +14,10 @@ export function statements(operation: Operation, context: DdlContext): readonly 
     case 'create':
       return createSteps(operation, context)
     case 'attach':
-      return [attachStep(operation, context)]
+      return [
+        ...(operation.provesRange ? proveRangeSteps(operation, context) : []),
+        attachStep(operation, context),
+      ]
     case 'finalize':
       return finalizeSteps(operation, context)
     case 'detach':
@@ -47,15 +51,18 @@ function renderStep(step: Step): string {
         `${toText(step.pin.settings)};`,
         `${toText(step.pin.lock)};`,
         renderAction(step.pin.check),
+        `${toText(step.pin.others.ask).trim()};\n-- goes on only if ${step.pin.others.expect}`,
         `${toText(step.pin.isPending)}; -- again and again`,
         'COMMIT;',
         '-- meanwhile, outside of a transaction:',
         `${toText(step.before)};`,
+        '-- where the platform has it:',
+        `${toText(step.watch)};`,
         `${toText(step.statement)};`,
         `${toText(step.after)};`,
       ].join('\n')
     case 'repeat':
-      return `-- found at run time: ${step.describe}`
+      return `${toText(step.ask).trim()};\n-- found at run time: ${step.describe}`
   }
 }
 

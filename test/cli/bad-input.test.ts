@@ -140,6 +140,9 @@ describeCli('bad input', (major, cli) => {
     const fine = await cli(['validate'], { cwd: good })
     expect(fine.stdout).toContain('ok  3 partitions')
     expect(fine.stdout).toContain('The table is as configured.')
+    expect(unwrapped(fine.stdout)).toContain(
+      'current-partition-missing No partition of app.events takes rows of the present moment',
+    )
     expect(fine.code).toBe(0)
   })
 
@@ -152,7 +155,16 @@ describeCli('bad input', (major, cli) => {
       const url = new URL(database.url)
       url.username = role
       const cwd = directoryWith({ url: url.href }, { tables: [monthly('events')] })
-      expect((await cli(['plan'], { cwd })).code).toBe(0)
+      for (const command of ['validate', 'inspect', 'plan']) {
+        const seen = await cli([command], { cwd })
+        expect(unwrapped(seen.stdout)).toContain(
+          `rights-missing The role "${role}" lacks what a run on app.events needs: it is no member of "postgres", which owns app.events; it may not create tables in the schema "app".`,
+        )
+        expect(unwrapped(seen.stdout)).toContain(
+          `GRANT "postgres" TO "${role}"; GRANT USAGE, CREATE ON SCHEMA "app" TO "${role}";`,
+        )
+        expect(seen.code).toBe(3)
+      }
       const { code, stdout } = await cli(['apply'], { cwd })
       expect(unwrapped(stdout)).toContain('permission denied')
       expect(unwrapped(stdout)).toContain('The role needs')

@@ -64,7 +64,9 @@ describeCli('output', (major, cli) => {
     }
     const gone = { exitCode: 4, error: { code: 'partition-not-found' } }
 
-    expect(await json('validate')).toMatchObject({ tables: [{ valid: true, findings: [] }, gone] })
+    expect(await json('validate')).toMatchObject({
+      tables: [{ valid: true, findings: [{ code: 'current-partition-missing' }] }, gone],
+    })
     expect(await json('inspect')).toMatchObject({
       tables: [{ inspection: { method: 'range', key: ['created_at'], hasDefault: false } }, gone],
     })

@@ -1,9 +1,10 @@
 import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { describeCli } from '../support/cli.ts'
+import { describeCli, unwrapped } from '../support/cli.ts'
 import { directoryWith, makeMonthly, monthly, partitionsOf } from '../support/cli-tables.ts'
 import { createDatabase } from '../support/database.ts'
+import { leavePending } from '../support/marked-tables.ts'
 
 describeCli('plan', (major, cli) => {
   it('shows what is due with its reason, and changes nothing', async () => {
@@ -102,16 +103,41 @@ describeCli('plan', (major, cli) => {
     expect((await cli(['plan', '--check'], { cwd })).code).toBe(0)
   })
 
+  it('says beside a pending detach that more is planned once it is finished', async () => {
+    const database = await createDatabase(major)
+    await makeMonthly(database, { ahead: true })
+    await leavePending(database, { parent: 'app.events', table: 'app.events_old_3' })
+    const cwd = directoryWith(database, { tables: [monthly('events', { retentionCount: 1 })] })
+
+    const planned = await cli(['plan'], { cwd })
+    expect(unwrapped(planned.stdout)).toContain(
+      'What else has expired is planned once the pending detach is finished: `maintain` goes on to it, after `apply` plan again.',
+    )
+    const applied = await cli(['apply'], { cwd })
+    expect(unwrapped(applied.stdout)).toContain(
+      'Finalized 1. A pending detach was finished; plan again for what had to wait for it.',
+    )
+    const { stdout } = await cli(['plan'], { cwd })
+    expect(stdout).toMatch(/detach {2}events_old_2/)
+    expect(stdout).not.toContain('What else')
+  })
+
   it('goes on with the other tables when one cannot be planned, and ends with the worst code', async () => {
     const database = await createDatabase(major)
     await makeMonthly(database)
-    const cwd = directoryWith(database, { tables: [monthly('gone'), monthly('events')] })
+    const cwd = directoryWith(database, {
+      tables: [monthly('gone'), monthly('evnts'), monthly('events', { schema: 'public' }), monthly('events')],
+    })
 
     const { code, stdout, stderr } = await cli(['plan', '--check'], { cwd })
 
-    expect(stderr).toContain('There is no table app.gone in this database.')
+    expect(stderr).toContain('There is no table app.gone in this database. Check the schema')
+    expect(stderr).toContain('There is no table app.evnts in this database. Did you mean app.events? Check')
+    expect(stderr).toContain(
+      'There is no table public.events in this database. Did you mean app.events? Check',
+    )
     expect(stdout).toContain('create  events__')
-    expect(stdout).toContain('1 table could not be planned.')
+    expect(stdout).toContain('3 tables could not be planned.')
     expect(code).toBe(4)
   })
 })

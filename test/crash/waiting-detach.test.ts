@@ -1,11 +1,12 @@
-import { afterEach, beforeEach, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
 
 import { fromPg } from '../../src/index.ts'
-import { CrashSite, expectOneRunToMendIt } from '../support/crash-world.ts'
+import { CrashSite, expectOneRunToMendIt, statementsOf } from '../support/crash-world.ts'
 import type { CrashScenario, World } from '../support/crash-scenarios.ts'
 import { crashScenarios, leavePending } from '../support/crash-scenarios.ts'
 import { createDatabase, describeEachServer } from '../support/database.ts'
 import type { TestDatabase } from '../support/database.ts'
+import { DoomedProcesses, untilTheServerNoticed } from '../support/doomed-processes.ts'
 import { interruptibleRun } from '../support/interruptible-run.ts'
 import { observedClient } from '../support/observed-client.ts'
 
@@ -88,24 +89,79 @@ describeEachServer('a detach that waits for others', (major) => {
   })
 })
 
+describeEachServer('a detach whose process is killed while it waits', (major) => {
+  let doomed: DoomedProcesses
+  beforeAll(() => {
+    doomed = new DoomedProcesses()
+  })
+  afterAll(() => doomed[Symbol.dispose]())
+
+  it.each([
+    ['it is pending', 'SELECT * FROM events', 1],
+    ['it has its first lock', 'LOCK TABLE ONLY events IN SHARE UPDATE EXCLUSIVE MODE', 0],
+  ])('until %s ends on the server, too, while others go on', async (_, blocking, pending) => {
+    await using database = await createDatabase(major)
+    const site = new CrashSite(database)
+    const statements = await statementsOf(site, scenario)
+    const dieAt = statements.findIndex((text) => /^ALTER TABLE.*CONCURRENTLY$/.test(text)) + 1
+    await site.visit(scenario, async (world) => {
+      const blocker = await holding(world, blocking)
+      await doomed.killed({ url: database.url, schema: world.schema, run: scenario, dieAt }, blocking)
+      await untilTheServerNoticed(world)
+      expect(await world.sql(isPending)).toHaveLength(pending)
+      await blocker[Symbol.asyncDispose]()
+      await expectOneRunToMendIt(world, scenario, blocking)
+    })
+  })
+})
+
 describeEachServer('a detach that is pending and cannot be finished yet', (major) => {
-  it('is reported, does not keep partitions from being made, and is finished when it can be', async () => {
+  it.each([
+    // FINALIZE waits for every older snapshot, of whatever table.
+    ['an old snapshot', 'SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SELECT 1'],
+    ['a reader of the partition itself', 'SELECT * FROM events__2026_01'],
+  ])(
+    'because of %s is reported, keeps no partition from being made, and is finished later',
+    async (_, holds) => {
+      await using database = await createDatabase(major)
+      await new CrashSite(database).visit(scenario, async (world) => {
+        await leavePending(world, scenario)
+        const old = await holding(world, holds)
+        const config = { ...scenario.config, createAheadCount: 2 }
+        const place = { ...world, interrupted: world.client, statementTimeoutMs: 2_000 }
+        const result = await interruptibleRun({ ...scenario, config }, place)
+        expect(result).toMatchObject({
+          success: false,
+          createdCount: 1,
+          issues: [{ step: 'finalize', code: 'lock-timeout' }],
+        })
+        expect(result?.error).toBeUndefined()
+        await old[Symbol.asyncDispose]()
+        await expectOneRunToMendIt(world, scenario, 'finished')
+      })
+    },
+  )
+})
+
+describeEachServer('a second detach beside one that is pending', (major) => {
+  it('is refused by PostgreSQL, so a run finishes the one and then does the others', async () => {
     await using database = await createDatabase(major)
     await new CrashSite(database).visit(scenario, async (world) => {
+      await world.sql(
+        `CREATE TABLE events__2026_02 PARTITION OF events FOR VALUES FROM ('2026-02-01 00:00:00+00') TO ('2026-03-01 00:00:00+00')`,
+      )
       await leavePending(world, scenario)
-      // FINALIZE waits for every older snapshot, of whatever table.
-      const old = await holding(world, 'SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SELECT 1')
-      const config = { ...scenario.config, createAheadCount: 2 }
-      const place = { ...world, interrupted: world.client, statementTimeoutMs: 300 }
-      const result = await interruptibleRun({ ...scenario, config }, place)
-      expect(result).toMatchObject({
-        success: false,
-        createdCount: 1,
-        issues: [{ step: 'finalize', code: 'lock-timeout' }],
-      })
-      expect(result?.error).toBeUndefined()
-      await old[Symbol.asyncDispose]()
-      await expectOneRunToMendIt(world, scenario, 'finished')
+      expect(await world.sql(isPending)).toHaveLength(1)
+      const [other] = await world.sql(
+        `SELECT inhrelid::regclass::text AS name FROM pg_inherits WHERE inhparent = 'events'::regclass
+         AND NOT inhdetachpending AND inhrelid <> 'events__2026_03'::regclass`,
+      )
+      await expect(
+        world.sql(`ALTER TABLE events DETACH PARTITION ${String(other?.['name'])} CONCURRENTLY`),
+      ).rejects.toMatchObject({ code: '55000' })
+      const result = await interruptibleRun(scenario, { ...world, interrupted: world.client })
+      expect(result).toMatchObject({ success: true, finalizedCount: 1, detachedCount: 1, issues: [] })
+      expect(await world.sql(isPending)).toHaveLength(0)
     })
   })
 })

@@ -139,7 +139,7 @@ describe('a program as a hook', () => {
   })
 
   describe.each([
-    { why: 'its time is over', hookTimeoutMs: 600, message: 'it did not finish within 600 ms' },
+    { why: 'its time is over', hookTimeoutMs: 3_000, message: 'it did not finish within 3000 ms' },
     { why: 'the run is stopped', stops: true, message: 'aborted' },
   ])('when $why', ({ hookTimeoutMs, stops = false, message }) => {
     const stoppedRun = async (program: readonly string[]): Promise<MaintenanceResult> => {

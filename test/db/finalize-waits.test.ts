@@ -23,12 +23,12 @@ describeEachServer('finishing a detach', (major) => {
     const reader = await database.pool.connect()
     await reader.query('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM elsewhere')
 
-    const partsmith = createPartsmith({ pool: database.pool, lockTimeoutMs: 50 })
+    const partsmith = createPartsmith({ pool: database.pool, lockTimeoutMs: 50, statementTimeoutMs: 60_000 })
     const running = partsmith.maintain(config, { now })
     await untilFinalizeWaits(database)
     const started = performance.now()
     await database.sql(`INSERT INTO events VALUES (1, '2026-03-10'); SELECT count(*) FROM events`)
-    expect(performance.now() - started).toBeLessThan(1_000)
+    expect(performance.now() - started).toBeLessThan(10_000)
     await reader.query('COMMIT')
     reader.release()
 

@@ -43,6 +43,10 @@ const allPhases = [
   'afterDrop',
 ] as const
 
+const refuse = (): never => {
+  throw new Error('a trap')
+}
+
 /** Hooks that note whom they were called for. */
 const noting = (notes: string[], name = ''): PartitionLifecycleHooks =>
   Object.fromEntries(
@@ -66,6 +70,34 @@ describe.each([...new Set([majors[0], majors.at(-1)])])('hooks (PostgreSQL %i)',
     hooks: readonly PartitionLifecycleHooks[],
     options: Omit<PartsmithOptions, 'pool' | 'hooks'> = {},
   ): Partsmith => createPartsmith({ pool: database.pool, hooks, ...options })
+
+  describe('that throw what is no error', () => {
+    const traps = Object.fromEntries(Reflect.ownKeys(Reflect).map((name) => [name, refuse]))
+    it.each([
+      ['a Proxy whose every trap throws', new Proxy({}, traps), 'something was thrown that cannot be read'],
+      ['an error with traps for a cause', new Error('why', { cause: new Proxy({}, traps) }), 'why'],
+      ['an object that cannot be text', { toString: refuse, valueOf: refuse }, 'an error without a message'],
+      ['an object without a prototype', Object.create(null), 'an error without a message'],
+      ['null', null, 'null was thrown'],
+      ['undefined', undefined, 'undefined was thrown'],
+      ['a symbol', Symbol('s'), 'Symbol(s)'],
+      ['a text', 'not today', 'not today'],
+    ])('%s: refuse before it, warn after it, and end no run', async (_, thrown, text) => {
+      const throwing = (...phases: readonly string[]): PartitionLifecycleHooks =>
+        Object.fromEntries(phases.map((phase) => [phase, () => Promise.reject(thrown)]))
+      const refused = await partsmithWith([throwing('beforeCreate')]).maintainer.runMaintenanceSafe(wanted, {
+        now,
+      })
+      expect(refused).toMatchObject({ success: false, createdCount: 0, detachedCount: 1, droppedCount: 1 })
+      expect(refused.issues).toMatchObject([{ step: 'hook', code: 'refused-by-hook' }])
+      expect(refused.issues[0]?.message).toContain(`refused by hook: ${text}. Nothing was changed`)
+      const warned = await partsmithWith([throwing('afterCreate')]).maintainer.runMaintenanceSafe(wanted, {
+        now,
+      })
+      expect(warned).toMatchObject({ success: true, createdCount: 1 })
+      expect(warned.issues[0]?.message).toContain(`: ${text}. The operation itself is done.`)
+    })
+  })
 
   it('are called once for each partition, in the order of its life, and never while planning', async () => {
     const notes: string[] = []
@@ -243,7 +275,7 @@ describe.each([...new Set([majors[0], majors.at(-1)])])('hooks (PostgreSQL %i)',
       })
       expect(result.error).toBeUndefined()
       expect(result.issues[0]?.message).toBe(
-        'public.events: beforeCreate refused create public.events__2026_04: refused by hook: the month is not paid for. Nothing was changed; the next run tries again.',
+        'public.events: beforeCreate of create public.events__2026_04: refused by hook: the month is not paid for. Nothing was changed; the next run tries again.',
       )
       expect(notes.some((note) => note.includes('Create'))).toBe(false)
       veto = false

@@ -121,6 +121,35 @@ describeEachServer('a run that is in the way of others', (major) => {
     await running
     expect(await traffic.stop()).toBeLessThan(lockTimeoutMs + slack)
   })
+
+  it.each(['', 'CREATE TABLE rest PARTITION OF events DEFAULT;'])(
+    'meets the writers of a table that refers to it in the order in which they lock (%s)',
+    async (rest) => {
+      await using database = await createDatabase(major)
+      await database.sql(`CREATE TABLE events (id int, at timestamptz NOT NULL, PRIMARY KEY (id, at)) PARTITION BY RANGE (at);
+        CREATE TABLE events__2026_03 PARTITION OF events FOR VALUES FROM ('2026-03-01 00:00+00') TO ('2026-04-01 00:00+00');
+        CREATE TABLE old PARTITION OF events FOR VALUES FROM ('2026-01-01 00:00+00') TO ('2026-02-01 00:00+00'); ${rest}
+        INSERT INTO events VALUES (1, '2026-03-10');
+        CREATE TABLE note (id int, at timestamptz, FOREIGN KEY (id, at) REFERENCES events);`)
+      const seen = { over: false, errors: 0 }
+      const writers = Array.from({ length: 4 }, async () => {
+        while (!seen.over) {
+          await database
+            .sql(
+              `BEGIN; LOCK TABLE note IN ROW EXCLUSIVE MODE; SELECT pg_sleep(0.01); INSERT INTO note VALUES (1, '2026-03-10'); COMMIT`,
+            )
+            .catch(() => (seen.errors += 1))
+        }
+      })
+      const { maintainer } = createPartsmith({ pool: database.pool, giveUpAfterMs: 20_000, lockTimeoutMs })
+      const result = await maintainer.runMaintenanceSafe({ ...config, retentionCount: 1 }, { now })
+      seen.over = true
+      await Promise.all(writers)
+      expect(result.issues).toEqual([])
+      expect(result).toMatchObject({ createdCount: 1, detachedCount: 1, droppedCount: 1 })
+      expect(seen.errors).toBe(0)
+    },
+  )
 })
 
 async function run(

@@ -112,7 +112,7 @@ describeWithRedis('RedisDistributedLockManager', (url) => {
       gate.close()
       const from = performance.now()
       const reason = await abortOf(lease)
-      expect(performance.now() - from).toBeLessThan(4_500)
+      expect(performance.now() - from).toBeLessThan(20_000)
       expect(String(reason)).toMatch(/it could not be renewed for \d+ ms/)
       await gate.open()
       await lease.release()

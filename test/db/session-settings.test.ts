@@ -2,7 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 
 import { describe, expect, it } from 'vitest'
 
+import type { DatabaseClient, DatabaseConnection } from '../../src/index.ts'
 import { createPartsmith, fromPg } from '../../src/index.ts'
+import { hasSqlState } from '../../src/run/sql-state.ts'
 import { CrashSite } from '../support/crash-world.ts'
 import type { TestDatabase } from '../support/database.ts'
 import { createDatabase, describeEachServer } from '../support/database.ts'
@@ -24,11 +26,12 @@ const expiring = { ...monthly, createAheadCount: 1, retentionCount: 1, dropAfter
 const applicationSettings = `
 SET lock_timeout = '7s'; SET statement_timeout = '8s'; SET TimeZone = 'Asia/Kolkata'; SET DateStyle = 'German';
 SET search_path = public; SET row_security = on; SET standard_conforming_strings = on; SET client_min_messages = error;
-SET idle_session_timeout = '1h';`
+SET idle_session_timeout = '1h'; SET client_connection_check_interval = '50s'; SET idle_in_transaction_session_timeout = '2h'`
 const settingsNow = `
 SELECT string_agg(name || '=' || setting, ', ' ORDER BY name) AS all FROM pg_settings
 WHERE name IN ('lock_timeout', 'statement_timeout', 'transaction_timeout', 'TimeZone', 'DateStyle', 'search_path',
   'row_security', 'standard_conforming_strings', 'client_min_messages', 'idle_session_timeout',
+  'client_connection_check_interval', 'idle_in_transaction_session_timeout',
   'transaction_isolation', 'transaction_read_only', 'default_transaction_read_only')`
 
 describeEachServer('the settings of a session', (major) => {
@@ -65,6 +68,26 @@ describeEachServer('the settings of a session', (major) => {
         const { result } = await createPartsmith({ pool: client }).service.run(expiring, { now })
         expect(result.issues).toMatchObject([{ step: 'detach', code: 'partition-referenced' }])
       })
+      expect(new Set(seen.returned)).toEqual(new Set([seen.application]))
+    })
+
+    it('after a concurrent detach on a platform that cannot tell whether a client is still there', async () => {
+      await using database = await createDatabase(major)
+      await database.sql(events)
+      let refused = 0
+      const seen = await settingsAtRelease(database, async (client) => {
+        const watched = observedClient(client, {
+          beforeSending: async ({ text, ask }) => {
+            if (!text.includes(`set_config('client_connection_check_interval'`)) return
+            refused += 1
+            // The answer of such a platform, too, is 22023.
+            await ask(`SELECT set_config('client_connection_check_interval', '-1', false)`)
+          },
+        })
+        const { result } = await createPartsmith({ pool: watched }).service.run(expiring, { now })
+        expect(result).toMatchObject({ success: true, detachedCount: 1, issues: [] })
+      })
+      expect(refused).toBe(1)
       expect(new Set(seen.returned)).toEqual(new Set([seen.application]))
     })
 
@@ -123,6 +146,65 @@ describeEachServer('the settings of a session', (major) => {
     expect(error).toBeUndefined()
     expect(result).toMatchObject({ success: true, detachedCount: 1, issues: [] })
     expect(await database.sql(pending)).toEqual([])
+  })
+
+  describe('of the role that would cut every statement are raised for the run and are as before after it', () => {
+    const short = [
+      { statement_timeout: '5ms' },
+      { lock_timeout: '1ms' },
+      { idle_in_transaction_session_timeout: '1ms' },
+      { statement_timeout: '5ms', lock_timeout: '1ms', idle_in_transaction_session_timeout: '1ms' },
+      ...(major >= 17 ? [{ transaction_timeout: '300ms' }] : []),
+    ]
+    it.each(short)('%j', async (settings) => {
+      await using database = await createDatabase(major)
+      const role = await createRole(database, { settings })
+      // The move of one row takes longer than any of the timeouts.
+      await database.sql(`CREATE FUNCTION slow() RETURNS boolean LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.4); RETURN true; END';
+        ${events} CREATE TABLE rest PARTITION OF events DEFAULT;
+        INSERT INTO events VALUES (1, '2026-04-10 00:00+00'); ALTER TABLE events ADD CHECK (slow());
+        ALTER TABLE events OWNER TO ${role.name}; ALTER TABLE rest OWNER TO ${role.name};
+        ALTER TABLE events__2026_01 OWNER TO ${role.name}; GRANT ALL ON SCHEMA public TO ${role.name}`)
+      const returned = new Set<string>()
+      const client = fromPg(ownPool(database, { connectionString: role.url, max: 4 }))
+      const watched: DatabaseClient = {
+        ...client,
+        connect: async () => {
+          const connection = await client.connect()
+          const release = async (discard?: boolean): Promise<void> => {
+            for (const name of discard === true ? [] : Object.keys(settings)) {
+              returned.add(`${name} ${await shown(connection, name)}`)
+            }
+            await connection.release(discard)
+          }
+          return { ...connection, release }
+        },
+      }
+      const config = { ...expiring, createAheadCount: 2 }
+      const { result, error } = await createPartsmith({ pool: watched }).service.run(config, { now })
+      expect(error).toBeUndefined()
+      expect(result).toMatchObject({ success: true, createdCount: 1, detachedCount: 1, issues: [] })
+      expect(returned).toEqual(new Set(Object.entries(settings).map((pair) => pair.join(' '))))
+    })
+  })
+
+  it('of the role that end a session before anything can be set are told in a sentence', async () => {
+    await using database = await createDatabase(major)
+    const role = await createRole(database, { settings: { idle_session_timeout: '200ms' } })
+    await database.sql(`${events} ALTER TABLE events OWNER TO ${role.name}`)
+    const pool = ownPool(database, { connectionString: role.url })
+    const patient: DatabaseClient = {
+      ...fromPg(pool),
+      connect: async () => {
+        const connection = await fromPg(pool).connect()
+        // The first statement comes when the server has ended the session.
+        await new Promise((resolve) => connection.onLost(resolve))
+        return connection
+      },
+    }
+    const { result, error } = await createPartsmith({ pool: patient }).service.run(monthly, { now })
+    expect(error).toMatchObject({ code: 'connection-failed' })
+    expect(result.error).toMatch(/Raise idle_session_timeout for the role .* and run again\.$/)
   })
 
   it.each([
@@ -194,6 +276,17 @@ describeEachServer('the settings of a session', (major) => {
     expect((await partsmith.inspect(monthly, { now })).partitions.length).toBeGreaterThan(0)
   })
 })
+
+/** Asks until it is answered: under a timeout of some milliseconds, the question itself may be cut. */
+async function shown(connection: DatabaseConnection, name: string): Promise<string> {
+  for (;;) {
+    try {
+      return String((await connection.query(`SHOW ${name}`)).rows[0]?.[name])
+    } catch (error) {
+      if (!hasSqlState(error, 'queryCanceled')) throw error
+    }
+  }
+}
 
 interface SeenSettings {
   readonly application: string

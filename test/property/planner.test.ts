@@ -294,6 +294,8 @@ describe('the planner', () => {
       'key-type-unsupported',
       'unique-key-lacks-partition-key',
       'bound-unreadable',
+      'rights-missing',
+      'current-partition-missing',
     ]
     const kinds = ['create', 'attach', 'finalize', 'detach', 'drop', 'unmark']
     const reasons = [

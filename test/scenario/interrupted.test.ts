@@ -126,7 +126,7 @@ describeEachServer('a detach that was begun and not finished', (major) => {
     const blocker = await database.pool.connect()
     try {
       await blocker.query('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1')
-      const { service } = createPartsmith({ pool: database.pool, statementTimeoutMs: 1_000 })
+      const { service } = createPartsmith({ pool: database.pool, statementTimeoutMs: 4_000 })
       const result = await service.run({ ...monthly, createAheadCount: 2, retentionCount: 1 }, { now })
       expect(result.result.operations.map(({ id, status }) => `${id}: ${status}`)).toEqual([
         'finalize public.events__2026_02: failed',

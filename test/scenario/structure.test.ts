@@ -154,3 +154,17 @@ describeEachServer('a created partition is made as the server makes one', (major
     )
   })
 })
+
+describeEachServer('an unlogged table', (major) => {
+  const unlogged = `CREATE UNLOGGED TABLE events (id bigint, at timestamptz NOT NULL, note text) PARTITION BY RANGE (at);`
+
+  it.runIf(major < 18)('has partitions that are as those PostgreSQL makes', async () => {
+    await using database = await createDatabase(major)
+    await likePartitionOf(database, `${unlogged} ${march}`)
+  })
+
+  it.runIf(major >= 18)('is not partitioned', async () => {
+    await using database = await createDatabase(major)
+    await expect(database.sql(unlogged)).rejects.toMatchObject({ code: '0A000' })
+  })
+})

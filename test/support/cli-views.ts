@@ -1,5 +1,6 @@
 /** Plans, inspections and results to be rendered, made by hand: what is shown depends on nothing else. */
 
+import { lockOfNew, lockUse } from '../../src/plan/lock-use.ts'
 import type {
   CreateOperation,
   DetachOperation,
@@ -41,10 +42,8 @@ export function createOf(name: string, range: { from: string; to: string }): Cre
     guard: { parentOid: '1', defaultOid: null },
     reason: { code: 'create-ahead', text: '3 partitions are wanted from the current one on' },
     hazards: [],
-    locks: [
-      { relation: events, mode: 'SHARE UPDATE EXCLUSIVE' },
-      { relation: { schema: 'app', name }, mode: 'ACCESS EXCLUSIVE' },
-    ],
+    locks: [lockUse('parent', events, 'SHARE UPDATE EXCLUSIVE'), lockOfNew({ schema: 'app', name })],
+    scans: [],
   }
 }
 
@@ -60,9 +59,10 @@ export function detachOf(name: string, range: { from: string; to: string }): Det
     reason: { code: 'retention-expired', text: '2 partitions are kept, and this one is older' },
     hazards: ['hides-data', 'not-transactional'],
     locks: [
-      { relation: events, mode: 'SHARE UPDATE EXCLUSIVE' },
-      { relation: { schema: 'app', name }, mode: 'ACCESS EXCLUSIVE' },
+      lockUse('parent', events, 'SHARE UPDATE EXCLUSIVE'),
+      lockUse('partition', { schema: 'app', name }, 'ACCESS EXCLUSIVE'),
     ],
+    scans: [],
     sizeBytes: 1_258_291,
     rowEstimate: 20_160,
   }
@@ -77,7 +77,8 @@ export function dropOf(name: string): DropOperation {
     guard: { parentOid: '1', oid: '2', comment: null, marker: 'orphan' },
     reason: { code: 'grace-elapsed', text: 'its grace period ended at 2026-03-01' },
     hazards: ['deletes-data'],
-    locks: [{ relation: { schema: 'app', name }, mode: 'ACCESS EXCLUSIVE' }],
+    locks: [lockUse('partition', { schema: 'app', name }, 'ACCESS EXCLUSIVE')],
+    scans: [],
     sizeBytes: 0,
   }
 }

@@ -58,6 +58,11 @@ describe('the closing line', () => {
     ])
   })
 
+  it('says nothing of a program that is there and whose tests a filter left out', () => {
+    const text = closingText({ ...nothing, passed: 1, skipped: 3, skippedFor: { Redis: 2, PgBouncer: 1 } }, good)
+    expect(text).toBe('\n1 passed, 0 failed, 3 skipped\n')
+  })
+
   it('never says that nothing failed when the run failed', () => {
     const text = closingText({ ...nothing, passed: 5 }, { ...good, exitCode: 1 })
     expect(text).toMatch(/the run did \(exit code 1\): see above\.\n5 passed, 1 failed\n$/)

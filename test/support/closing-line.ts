@@ -89,6 +89,7 @@ export function closingText(
   const lines: string[] = ['']
   for (const program of programs) {
     const skipped = count.skippedFor[program]
+    // With the program there, they were left out by a filter.
     if (skipped > 0 && end.missing[program] !== '')
       lines.push(`SKIPPED: ${skipped} ${program} tests, because ${end.missing[program]}.`)
   }

@@ -1,5 +1,5 @@
 /**
- * The process that is killed in `test/crash/killed-process.test.ts`, built and started there.
+ * The process that `doomed-processes.ts` builds and starts.
  *
  * It is told one job in a line of JSON on standard input, and ends itself right after it has sent the statement of
  * that number: the server gets the statement, and nobody hears the answer.

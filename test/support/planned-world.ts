@@ -55,6 +55,7 @@ export function attached(about: {
     name: { schema: 'public', name: about.name },
     kind: about.kind ?? 'table',
     owner: 'owner',
+    owned: true,
     rowEstimate: undefined,
     sizeBytes: 8192,
     comment: about.comment,
@@ -95,6 +96,7 @@ export function detachedTable(about: {
       name: { schema: 'public', name: about.name },
       kind: about.kind ?? 'table',
       owner: 'owner',
+      owned: true,
       rowEstimate: 10,
       sizeBytes: 8192,
       comment: about.comment,
@@ -118,7 +120,7 @@ export function treeOf(world: World, now: Instant): PartitionTree {
     ? [{ name: 'notes_fkey', table: { schema: 'public', name: 'notes' } }]
     : []
   return {
-    server: { versionNum: 180_000, now, inRecovery: false, database, deadlockTimeoutMs: 1000 },
+    server: { versionNum: 180_000, now, inRecovery: false, database, role: 'owner', deadlockTimeoutMs: 1000 },
     parent: {
       oid: parentOid,
       name: parent,
@@ -129,6 +131,9 @@ export function treeOf(world: World, now: Instant): PartitionTree {
       referencedBy: foreignKeys,
       foreignKeys: [],
       owner: 'owner',
+      owned: true,
+      mayCreate: true,
+      mayEmptyDefault: true,
     },
     partitions: world.partitions,
     detached: world.detached,

@@ -6,7 +6,7 @@ import { readPlanFile } from '../plan-file.ts'
 import { tableText } from '../render/printable.ts'
 import type { CommandReport } from '../report.ts'
 import { runFleet } from '../run-fleet.ts'
-import { closingOfRuns, isAllowed, reportRuns, type RunRequest } from '../run-report.ts'
+import { closingOfRuns, isAllowed, reportRuns, type RunRequest, type RunTableReport } from '../run-report.ts'
 import {
   type RunOptions,
   runOptions,
@@ -36,7 +36,19 @@ export async function applyPlans(workspace: Workspace, request: ApplyRequest): P
     continueOnError,
   })
   const reports = await reportRuns(workspace, request, { tables, outcomes })
-  return { command: 'apply', tables: reports, closing: closingOfRuns(reports, tables.length) }
+  const closing = closingOfRuns(reports, tables.length)
+  return {
+    command: 'apply',
+    tables: reports,
+    closing: finishedOne(reports) ? `${closing} ${moreIsPlanned}` : closing,
+  }
+}
+
+/** What else expired could not be planned while a detach was pending; `maintain` plans again by itself. */
+const moreIsPlanned = 'A pending detach was finished; plan again for what had to wait for it.'
+
+function finishedOne(reports: readonly RunTableReport[]): boolean {
+  return reports.some(({ result }) => result.finalizedCount > 0)
 }
 
 /** The tables that the file has plans for; a plan for a table that was not asked for is left alone. */
@@ -93,7 +105,7 @@ export const applyCommand: CommandSpec = {
     { line: 'pg-partsmith apply --allow-destructive', what: 'detach and drop what has expired, too' },
     {
       line: 'pg-partsmith apply --plan plan.json --allow-destructive',
-      what: 'of each table exactly what was reviewed, or nothing',
+      what: 'exactly what was reviewed; a table that has moved on since is left as it is',
     },
   ],
   exitCodes: [0, 2, 3, 4, 5, 6],

@@ -63,8 +63,14 @@ function closingOf(about: {
   readonly saved: string | undefined
 }): string {
   const { plans, failed, saved } = about
+  const pending = plans.some(({ operations }) => operations.some(({ kind }) => kind === 'finalize'))
   return [
     ...(plans.length > 0 ? [summarizePlans(plans)] : []),
+    ...(pending
+      ? [
+          'What else has expired is planned once the pending detach is finished: `maintain` goes on to it, after `apply` plan again.',
+        ]
+      : []),
     ...(failed > 0 ? [`${counted(failed, 'table')} could not be planned.`] : []),
     'Nothing was changed.',
     ...(saved === undefined ? [] : [`Saved to ${saved}; carry it out with \`${applyLine(saved, plans)}\`.`]),

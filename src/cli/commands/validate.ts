@@ -15,7 +15,10 @@ export async function validateTables(workspace: Workspace): Promise<CommandRepor
   const { io, partsmith } = workspace
   const tables = await eachTable(workspace, 'checking', async ({ config }): Promise<TableReport> => {
     const inspection = await partsmith.inspect(config, { signal: io.signal })
-    const wrong = inspection.findings.filter(({ severity }) => severity === 'error')
+    const wrong = inspection.findings.filter(
+      ({ severity, code }) => severity === 'error' || code === 'rights-missing',
+    )
+    const due = inspection.findings.filter(({ code }) => code === 'current-partition-missing')
     const unmanaged = everythingUnmanaged(inspection)
     return {
       table: config.table,
@@ -29,8 +32,9 @@ export async function validateTables(workspace: Workspace): Promise<CommandRepor
                 ? `  ${page.style.good('ok')}  ${counted(attachedIn(inspection).length, 'partition')}`
                 : `  ${page.style.warning('warning')}  ${unmanaged}`,
             ]),
+        ...(due.length > 0 ? ['', ...renderFindings(due, page)] : []),
       ],
-      fields: { valid: wrong.length === 0, findings: wrong satisfies readonly Finding[] },
+      fields: { valid: wrong.length === 0, findings: [...wrong, ...due] satisfies readonly Finding[] },
       observed: { table: config.table, up: true, inspection },
     }
   })
@@ -71,7 +75,7 @@ export const validateCommand: CommandSpec = {
   name: 'validate',
   summary: 'Check the configuration, and the tables against it.',
   description:
-    'Reads the configuration, connects, and checks that every table exists, is partitioned by RANGE on the configured column, and that its partitions fit the calendar. Reports everything that is wrong, not only the first. Changes nothing.',
+    'Reads the configuration, connects, and checks that every table exists, is partitioned by RANGE on the configured column, that its partitions fit the calendar, and that the role has the rights to maintain it. Reports everything that is wrong, not only the first. Changes nothing.',
   options: tableOptions,
   examples: [
     { line: 'pg-partsmith validate', what: 'after writing the configuration' },

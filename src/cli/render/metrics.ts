@@ -10,6 +10,7 @@ import {
   type TableName,
 } from '../../index.ts'
 import type { ExitCode } from '../exit-code.ts'
+import { printable } from './printable.ts'
 
 /** What a command has seen of one table; what it did not look at gives no samples. */
 export interface TableObservation {
@@ -189,9 +190,9 @@ function renderLabels(labels: Readonly<Record<string, string>>): string {
     .join(',')}}`
 }
 
-/** The three characters that the format knows escapes for. */
+/** The format knows escapes for three characters; the other control characters are written out, as in the texts. */
 function escapeLabel(value: string): string {
-  return value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')
+  return printable(value).replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')
 }
 
 function renderValue(value: number): string {

@@ -1,6 +1,6 @@
 import { formatTableName, type Hazard, type Operation, type OperationKind } from '../../index.ts'
 import { alignColumns, displayWidth, wrap } from './columns.ts'
-import { lockRows } from './lock-words.ts'
+import { lockRows, scanLines } from './lock-words.ts'
 import { formatRange } from './moment.ts'
 import { partitionText, printable, tableText } from './printable.ts'
 import { counted, formatCount, formatSize } from './quantities.ts'
@@ -74,7 +74,9 @@ function renderLocks(operation: Operation, inner: string, { style, columns }: Pa
     : rows.flatMap(([relation = '', mode = '', effect = '']) =>
         [`${relation}  ${mode}`].concat(wrap(effect, { first: '  ', columns: columns - inner.length - 7 })),
       )
-  return lines.map((line, index) => style.muted(`${inner}${index === 0 ? 'locks' : '     '}  ${line}`))
+  return [...lines, ...scanLines(operation)].map((line, index) =>
+    style.muted(`${inner}${index === 0 ? 'locks' : '     '}  ${line}`),
+  )
 }
 
 function renderNotes(
@@ -116,6 +118,8 @@ function describeHazard(hazard: Hazard, operation: Operation, size: number): str
     }
     case 'not-transactional':
       return 'cannot be rolled back; cut short, it is finished by the next run'
+    case 'cancels-standby-queries':
+      return `on a standby, queries of ${exclusivelyLocked(operation)} that run on are cancelled (max_standby_streaming_delay)`
     case 'rejects-inserts':
       return 'inserts into the new range fail while the DEFAULT partition is read without a lock; none are expected yet'
   }

@@ -1,5 +1,6 @@
 import { ConnectionFailedError } from '../../errors.ts'
 import type { DatabaseConnection, QueryResult } from '../client.ts'
+import { timeoutAdvice } from '../session-limits.ts'
 import { describeError, sqlStateOf } from '../sql-state.ts'
 
 /** What a driver's connection can do, to be made into a `DatabaseConnection`. */
@@ -31,7 +32,12 @@ export function heldConnection(driver: DriverConnection): HeldConnection {
     query: async (text, values) => {
       if (released)
         throw new ConnectionFailedError('This connection was given back and cannot be used any more.')
-      if (loss !== undefined) throw new ConnectionFailedError('This connection is lost.', { cause: loss })
+      if (loss !== undefined) {
+        throw new ConnectionFailedError(
+          `The connection was lost before the next statement was sent: ${describeError(loss)}.${timeoutAdvice(loss)}`,
+          { cause: loss },
+        )
+      }
       try {
         return await driver.send(text, values)
       } catch (error) {

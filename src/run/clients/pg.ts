@@ -27,6 +27,9 @@ export interface PgPoolLike {
   readonly options?: {
     readonly max?: number | undefined
     readonly query_timeout?: number | false | undefined
+    readonly host?: string | undefined
+    readonly port?: number | undefined
+    readonly connectionString?: string | undefined
   }
 }
 
@@ -57,7 +60,9 @@ function makeClient(pool: PgPoolLike): DatabaseClient {
   const { max, query_timeout: queryTimeout } = pool.options ?? {}
   // pg's query_timeout only stops waiting for the answer: the server would go on with the statement.
   const config = typeof queryTimeout === 'number' && queryTimeout > 0 ? { query_timeout: longestTimerMs } : {}
+  const server = serverOf(pool)
   return {
+    ...(server !== undefined && { server }),
     capabilities: {
       concurrentSessions: true,
       ...(typeof max === 'number' ? { maxConnections: max } : {}),
@@ -65,6 +70,26 @@ function makeClient(pool: PgPoolLike): DatabaseClient {
     connect: async () => pgConnection(await pool.connect(), config),
     cancel: (pid) => cancelBackend(pool, pid),
   }
+}
+
+/** Where the options say that the server is; what `pg` takes from the environment is not looked at. */
+function serverOf({ options }: PgPoolLike): string | undefined {
+  const { connectionString, host, port } = options ?? {}
+  // A connection string wins in pg, too.
+  if (typeof connectionString === 'string') return serverIn(connectionString)
+  return typeof host === 'string' && host !== ''
+    ? `${host}${port === undefined ? '' : `:${port}`}`
+    : undefined
+}
+
+/** Host and port only: everything else in a connection string can be, or hold, the password. */
+function serverIn(connectionString: string): string | undefined {
+  if (!URL.canParse(connectionString)) return undefined
+  const { host, searchParams, pathname, search, hash } = new URL(connectionString)
+  // A password that is not escaped ends the host before its own end.
+  if (`${pathname}${search}${hash}`.includes('@')) return undefined
+  const named = host === '' ? searchParams.get('host') : host
+  return named === null || named === '' ? undefined : named
 }
 
 function pgConnection(

@@ -22,8 +22,10 @@ import { toClient } from '../clients/to-client.ts'
 import type { LockLease, LockManager } from '../lock.ts'
 import type { Logger } from '../logger.ts'
 import { silentLogger } from '../logger.ts'
+import { explainReading } from '../explain-failure.ts'
 import { giveBack, openConnection } from '../open-connection.ts'
 import { throwIfAborted } from '../run-aborted.ts'
+import { beginStanding, timeoutAdvice } from '../session-limits.ts'
 import { describeError, isConnectionFailure, sqlStateOf } from '../sql-state.ts'
 import { within } from '../within.ts'
 import { acquireInProcess, isLockedInProcess } from './in-process.ts'
@@ -102,11 +104,11 @@ export class PostgresAdvisoryLockManager implements LockManager {
 }
 
 function explain(error: unknown, table: TableName): unknown {
-  if (error instanceof PartitionError || (sqlStateOf(error) !== undefined && !isConnectionFailure(error)))
-    return error
+  if (error instanceof PartitionError) return error
+  if (sqlStateOf(error) !== undefined && !isConnectionFailure(error)) return explainReading(error)
   return new ConnectionFailedError(
     `${formatTableName(table)}: the connection was lost before the run had the lock (${describeError(error)}). ` +
-      'Nothing was done; run again.',
+      `Nothing was done; run again.${timeoutAdvice(error)}`,
     { cause: error },
   )
 }
@@ -148,7 +150,7 @@ class AdvisoryLease implements LockLease {
 
   async tryLock(): Promise<boolean> {
     this.#state = 'in doubt'
-    await within(this.#connection.query(beginLockTransaction), answer)
+    await beginStanding((text) => send(this.#connection, text), beginLockTransaction)
     const { rows } = await ask(this.#connection, tryAdvisoryLock(this.#lockKey))
     this.#state = 'open'
     this.#locked = rows[0]?.['locked'] === 'true'
@@ -203,7 +205,7 @@ class AdvisoryLease implements LockLease {
   async #leaveClean(): Promise<boolean> {
     if (this.#state !== 'open') return this.#state === 'none'
     try {
-      await within(this.#connection.query('ROLLBACK'), answer)
+      await send(this.#connection, 'ROLLBACK')
       return true
     } catch (error) {
       this.#logger.warn(
@@ -219,7 +221,11 @@ class AdvisoryLease implements LockLease {
 }
 
 function ask(connection: DatabaseConnection, question: Sql): Promise<QueryResult> {
-  return within(connection.query(toText(question)), answer)
+  return send(connection, toText(question))
+}
+
+function send(connection: DatabaseConnection, text: string): Promise<QueryResult> {
+  return within(connection.query(text), answer)
 }
 
 function describeHolder(row: Readonly<Record<string, unknown>> | undefined): string {

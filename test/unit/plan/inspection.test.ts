@@ -113,6 +113,46 @@ describe('the runway', () => {
   })
 })
 
+const codes = (partitions: World['partitions']): readonly string[] =>
+  inspected({ keyType: 'timestamptz', partitions }).findings.map(({ code, next }) => `${code}: ${next}`)
+
+describe('a missing partition of the present moment', () => {
+  it('is a finding where there is no DEFAULT, with what makes it', () => {
+    const later = dayOf('c', '2026-03-29')
+    expect(codes([later])).toEqual([
+      'current-partition-missing: Run `maintain`, or `apply`, now: the plan makes it.',
+    ])
+    const [half] = inspected({
+      keyType: 'timestamptz',
+      partitions: [
+        attached({
+          oid: '1',
+          name: 'late',
+          boundText: rangeBound(
+            'timestamptz',
+            micros('2026-03-28T13:00:00Z'),
+            micros('2026-03-29T00:00:00Z'),
+          ),
+        }),
+        later,
+      ],
+    }).findings
+    expect(half).toMatchObject({
+      code: 'current-partition-missing',
+      severity: 'info',
+      message:
+        'No partition of public.events takes rows of the present moment (2026-03-28 00:00:00+00 to 2026-03-29 00:00:00+00) and there is no DEFAULT, so their inserts fail.',
+      next: 'See the other findings: they say why no plan makes it.',
+    })
+  })
+
+  it('is none where rows find a partition or a DEFAULT', () => {
+    const both = [dayOf('b', '2026-03-28'), dayOf('c', '2026-03-29')]
+    expect(codes(both)).toEqual([])
+    expect(codes([attached({ oid: '1', name: 'rest', boundText: 'DEFAULT' })])).toEqual([])
+  })
+})
+
 describe('the partitions', () => {
   it('are listed by range, with what is missing, then DEFAULT, then what is detached', () => {
     const tables = [

@@ -97,7 +97,7 @@ describe('describeError', () => {
 
   it('takes anything that can be thrown', () => {
     expect(describeError('text')).toBe('text')
-    expect(describeError(undefined)).toBe('undefined')
+    expect(describeError(undefined)).toBe('undefined was thrown')
     expect(describeError({})).toBe('an error without a message')
   })
 })

@@ -21,12 +21,20 @@ function treeOf(
   key: readonly Key[] = [timestamptz],
   method: 'range' | 'list' = 'range',
 ): PartitionTree {
-  const relation = { kind: 'table', owner: 'o', rowEstimate: 0, sizeBytes: 0, comment: undefined } as const
+  const relation = {
+    kind: 'table',
+    owner: 'o',
+    owned: true,
+    rowEstimate: 0,
+    sizeBytes: 0,
+    comment: undefined,
+  } as const
   return {
     server: {
       versionNum: 180_004,
       now: Instant.from('2026-03-15T12:00:00Z'),
       inRecovery: false,
+      role: 'o',
       database: 'd/1',
       deadlockTimeoutMs: 1_000,
     },
@@ -40,6 +48,9 @@ function treeOf(
       referencedBy: [],
       foreignKeys: [],
       owner: 'o',
+      owned: true,
+      mayCreate: true,
+      mayEmptyDefault: true,
     },
     partitions: bounds.map((boundText, index): Partition => ({
       ...relation,

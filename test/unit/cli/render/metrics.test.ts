@@ -41,6 +41,19 @@ pg_partsmith_run_timestamp_seconds{command="plan"} 1773576000.5
 `)
   })
 
+  it('have no control character of a name in them, which could rewrite what a terminal shows', () => {
+    const odd = { schema: 'app', name: 'a\u001b[2Jb\tc\rd\u009b\u0007' }
+    const text = renderMetrics({
+      command: 'plan',
+      timestamp: 1,
+      exitCode: 2,
+      tables: [{ table: odd, up: false }],
+    })
+    expect(text).toContain('\\\\u{1b}[2Jb')
+    expect(text).not.toMatch(/[^\P{Cc}\n]/u)
+    expect(text.split('\n').filter((line) => line.startsWith('pg_partsmith_up{'))).toHaveLength(1)
+  })
+
   it('know the runway, no runway, and one without an end', () => {
     expect(seen(inspectionOf([]))).toContain('runway_seconds{table="app.events"} 4017600\n')
     expect(seen(inspectionOf([], { runway: undefined }))).toContain('runway_seconds{table="app.events"} 0\n')

@@ -1,3 +1,4 @@
+import { lockUse } from '../../../../src/plan/lock-use.ts'
 import { describe, expect, it } from 'vitest'
 import { renderPlan, summarizePlans } from '../../../../src/cli/render/plan.ts'
 import { plainPage } from '../../../../src/cli/render/style.ts'
@@ -64,8 +65,8 @@ describe('a plan for people', () => {
           mode: 'blocking',
           hazards: ['access-exclusive-lock'],
           locks: [
-            { relation: { schema: 'app', name: 'events' }, mode: 'ACCESS EXCLUSIVE' },
-            { relation: { schema: 'app', name: 'users' }, mode: 'SHARE ROW EXCLUSIVE' },
+            lockUse('parent', { schema: 'app', name: 'events' }, 'ACCESS EXCLUSIVE'),
+            lockUse('referenced', { schema: 'app', name: 'users' }, 'SHARE ROW EXCLUSIVE'),
           ],
         },
         createOf('events__2026_04', april),

@@ -1,0 +1,75 @@
+import { defaultPartition } from '../model/partition-tree.ts'
+import { quoteIdentifier } from '../model/quote.ts'
+import { formatTableName } from '../model/table-name.ts'
+import type { TableName } from '../model/table-name.ts'
+import type { Finding } from './finding.ts'
+import { finding } from './finding.ts'
+import type { Operation } from './operation.ts'
+import type { PlanInput, Survey } from './survey.ts'
+
+interface Owned {
+  readonly name: TableName
+  readonly owner: string
+  readonly owned: boolean
+}
+
+/**
+ * Says which rights the connected role lacks for the runs of this table, those of partitions that expire later
+ * included. What is planned stays planned: whoever plans needs no rights, and whoever applies may be another role.
+ */
+export function missingRights(
+  { tree }: PlanInput,
+  survey: Survey,
+  operations: readonly Operation[],
+): readonly Finding[] {
+  const { parent, server } = tree
+  const touched = new Set(operations.map(({ partition }) => formatTableName(partition)))
+  const retired = survey.placed.flatMap(({ partition, placement }) =>
+    placement.kind === 'aligned' && survey.retentionHorizon !== undefined ? [partition] : [],
+  )
+  const needed = new Set<Owned>([
+    parent,
+    ...retired,
+    ...[...tree.partitions, ...tree.detached].filter(({ name }) => touched.has(formatTableName(name))),
+  ])
+  const foreign = [...needed].filter(({ owned }) => !owned)
+  const owners = [...new Set(foreign.map(({ owner }) => owner))]
+  const fallback = parent.mayEmptyDefault ? undefined : defaultPartition(tree)
+  const schema = quoteIdentifier(parent.name.schema)
+  const role = quoteIdentifier(server.role)
+  const lacking = [
+    ...owners.map((owner) => ({
+      is: `it is no member of ${quoteIdentifier(owner)}, which owns ${listed(foreign.filter((one) => one.owner === owner))}`,
+      grant: `GRANT ${quoteIdentifier(owner)} TO ${role}`,
+    })),
+    ...(fallback
+      ? [
+          {
+            is: `it may not SELECT and DELETE in the DEFAULT partition ${formatTableName(fallback.name)}`,
+            grant: `GRANT SELECT, DELETE ON ${quoteIdentifier(fallback.name.schema)}.${quoteIdentifier(fallback.name.name)} TO ${role}`,
+          },
+        ]
+      : []),
+    ...(parent.mayCreate
+      ? []
+      : [
+          {
+            is: `it may not create tables in the schema ${schema}`,
+            grant: `GRANT USAGE, CREATE ON SCHEMA ${schema} TO ${role}`,
+          },
+        ]),
+  ]
+  if (lacking.length === 0) return []
+  return [
+    finding('rights-missing', {
+      message: `The role ${role} lacks what a run on ${formatTableName(parent.name)} needs: ${lacking.map(({ is }) => is).join('; ')}.`,
+      next: `Run as the owner of the table, or let an administrator grant it: ${lacking.map(({ grant }) => `${grant};`).join(' ')} A membership counts where it is inherited.`,
+    }),
+  ]
+}
+
+function listed(tables: readonly Owned[]): string {
+  const shown = tables.slice(0, 3).map(({ name }) => formatTableName(name))
+  if (tables.length > shown.length) return `${shown.join(', ')} and ${tables.length - shown.length} more`
+  return shown.length > 1 ? `${shown.slice(0, -1).join(', ')} and ${shown.at(-1) ?? ''}` : shown.join('')
+}

@@ -1,0 +1,118 @@
+import { expect, it } from 'vitest'
+
+import { TablePartitionConfig } from '../../src/index.ts'
+import { lockModeFrom, lockModes } from '../../src/plan/lock-conflicts.ts'
+import type { TableLockMode } from '../../src/plan/lock-conflicts.ts'
+import { CrashSite } from '../support/crash-world.ts'
+import { crashScenarios } from '../support/crash-scenarios.ts'
+import type { CrashScenario, World } from '../support/crash-scenarios.ts'
+import { createDatabase, describeEachServer } from '../support/database.ts'
+import type { TestDatabase } from '../support/database.ts'
+import { interruptibleRun, serviceOn } from '../support/interruptible-run.ts'
+import { observedClient } from '../support/observed-client.ts'
+
+const monthly = { tableName: 'events', partitionColumn: 'at', granularity: 'month' } as const
+const now = '2026-03-15T12:00:00Z'
+const march = `CREATE TABLE events__2026_03 PARTITION OF events FOR VALUES FROM ('2026-03-01 00:00+00') TO ('2026-04-01 00:00+00');`
+const january = `CREATE TABLE events__2026_01 PARTITION OF events FOR VALUES FROM ('2026-01-01 00:00+00') TO ('2026-02-01 00:00+00');`
+const neighbours = `
+  CREATE TABLE device (id bigint PRIMARY KEY);
+  CREATE TABLE events (id bigint, at timestamptz NOT NULL, device bigint REFERENCES device, PRIMARY KEY (id, at)) PARTITION BY RANGE (at);
+  CREATE TABLE note (id bigint, at timestamptz, FOREIGN KEY (id, at) REFERENCES events);`
+const retire = { ...monthly, createAheadCount: 1, retentionCount: 1, dropAfter: '7 days' } as const
+
+/** Beside those that are interrupted elsewhere, those with tables at the other ends of foreign keys. */
+const scenarios: readonly CrashScenario[] = [
+  ...crashScenarios.filter(({ operations }) => operations.length === 1),
+  {
+    name: 'create beside foreign keys both ways',
+    given: `${neighbours} ${march}`,
+    config: { ...monthly, createAheadCount: 2 },
+    now,
+    operations: ['create events__2026_04'],
+    rows: { parent: [] },
+  },
+  {
+    name: 'create beside foreign keys both ways and a DEFAULT',
+    given: `${neighbours} ${march} CREATE TABLE rest PARTITION OF events DEFAULT;`,
+    config: { ...monthly, createAheadCount: 2 },
+    now,
+    operations: ['create events__2026_04'],
+    rows: { parent: [] },
+  },
+  {
+    name: 'detach beside foreign keys both ways',
+    given: `${neighbours} ${march} ${january}`,
+    config: retire,
+    now,
+    operations: ['detach events__2026_01'],
+    rows: { parent: [] },
+  },
+]
+
+describeEachServer('the locks that a plan announces', (major) => {
+  it.concurrent.each(scenarios)('are those that the server gives: $name', async (scenario) => {
+    await using database = await createDatabase(major)
+    await new CrashSite(database).visit(scenario, async (world) => {
+      const announced = await announcedLocks(world, scenario)
+      const taken = await locksTaken(database, world, scenario)
+      // A command outside of a transaction has let go of its locks when it answers: what is seen is announced at least.
+      const isWhole = !Object.values(announced).some(({ isTransient }) => isTransient)
+      const unannounced = Object.entries(taken).filter(
+        ([table, mode]) => strength(mode) > strength(announced[table]?.mode),
+      )
+      expect(unannounced, 'taken and not announced').toEqual([])
+      const idle = Object.entries(announced).filter(([table, { mode }]) => isWhole && taken[table] !== mode)
+      expect(idle, 'announced and not taken').toEqual([])
+    })
+  })
+})
+
+type Announced = Record<string, { readonly mode: TableLockMode; readonly isTransient: boolean }>
+
+async function announcedLocks(world: World, { config, now: at }: CrashScenario): Promise<Announced> {
+  const wanted = new TablePartitionConfig({ ...config, schema: world.schema })
+  const plan = await serviceOn({ client: world.client, interrupted: world.client }).plan(wanted, { now: at })
+  const [operation, ...others] = plan.operations
+  expect(others).toEqual([])
+  const isTransient = operation?.kind === 'detach' && operation.mode === 'concurrent'
+  return Object.fromEntries(
+    (operation?.locks ?? []).map(({ relation, mode }) => [relation.name, { mode, isTransient }]),
+  )
+}
+
+/** The strongest lock on each table of the world that a transaction of the run has held. */
+async function locksTaken(
+  database: TestDatabase,
+  world: World,
+  scenario: CrashScenario,
+): Promise<Record<string, TableLockMode>> {
+  const taken: Record<string, TableLockMode> = {}
+  const observed = observedClient(world.client, {
+    beforeAnswer: async ({ pid, text }) => {
+      if (/^(BEGIN|COMMIT|ROLLBACK)/.test(text)) return
+      const rows = await database.sql(
+        `SELECT c.relname AS name, l.mode FROM pg_locks l
+         JOIN pg_class c ON c.oid = l.relation JOIN pg_namespace n ON n.oid = c.relnamespace
+         WHERE l.pid = $1 AND l.granted AND n.nspname = $2 AND c.relkind IN ('r', 'p', 'f')
+           AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
+        [pid, world.schema],
+      )
+      for (const row of rows) {
+        const mode = lockModeFrom(String(row['mode']))
+        if (mode === undefined) throw new Error(`a lock mode that is not known: ${String(row['mode'])}`)
+        const name = String(row['name'])
+        const known = taken[name]
+        if (known === undefined || strength(mode) > strength(known)) taken[name] = mode
+      }
+    },
+  })
+  const result = await interruptibleRun(scenario, { ...world, interrupted: observed })
+  expect(result?.operations.map(({ status }) => status)).toEqual(['done'])
+  return taken
+}
+
+/** -1 for no lock at all. */
+function strength(mode: TableLockMode | undefined): number {
+  return mode === undefined ? -1 : lockModes.indexOf(mode)
+}
