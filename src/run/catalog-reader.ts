@@ -164,6 +164,10 @@ function detachedTable(row: Row, markerPrefix: string): readonly DetachedTable[]
     {
       ...relation(row),
       marker,
+      columns: jsonColumn(row['columns'], (column) => ({
+        name: member(column, 'name'),
+        type: member(column, 'type'),
+      })),
       referencedBy: foreignKeys(row['referenced_by']),
       foreignKeys: foreignKeys(row['foreign_keys']),
     },

@@ -1,10 +1,4 @@
-import {
-  InvalidPartitionConfigError,
-  PartitionAttachedError,
-  PartitionError,
-  PartitionNotFoundError,
-  PlanStaleError,
-} from '../errors.ts'
+import { InvalidPartitionConfigError, PartitionError, PlanStaleError } from '../errors.ts'
 import type { PeriodCalculator } from '../model/calendar.ts'
 import type { InstantLike } from '../model/instant.ts'
 import { Instant } from '../model/instant.ts'
@@ -19,6 +13,7 @@ import { basisOf, whatMoved } from '../plan/basis.ts'
 import { ensured } from '../plan/ensured.ts'
 import { TablePartitionConfig } from '../policy/config.ts'
 import type { TablePartitionOptions } from '../policy/options.ts'
+import { adoptable } from './adoptable.ts'
 import { HookRunner } from './hook-runner.ts'
 import type { PartitionLifecycleHooks } from './hooks.ts'
 import type { LockLease, LockManager } from './lock.ts'
@@ -215,13 +210,14 @@ export class PartitionLifecycleService {
     const trusted = TablePartitionConfig.from(config)
     const name = typeof table === 'string' ? { schema: trusted.schema, name: table } : table
     const { error } = await this.#underLock(trusted, options, async ({ record, signal }) => {
-      const tree = await this.#parts.metadata.readTree(trusted.table, { signal })
-      refuseToChange({ tree })
-      const { takenNames } = await this.#parts.metadata.collectEvidence(
+      const { input, plan } = await this.#planner.plan(trusted, { ...options, signal })
+      refuseToChange(input)
+      const { tree } = input
+      const evidence = await this.#parts.metadata.collectEvidence(
         { names: [name], maybeEmpty: [] },
         { signal },
       )
-      const oid = adoptable(name, takenNames.get(formatTableName(name)))
+      const oid = adoptable(name, { tree, plan, evidence })
       await this.#parts.repo.adoptPartition(
         { parent: tree.parent.name, parentOid: tree.parent.oid, table: name, oid },
         { server: tree.server, signal, ...nowOf(options) },
@@ -320,24 +316,6 @@ interface LockedRun {
 function outcomeOf({ result, error }: RunOutcome): MaintenanceResult {
   if (error !== undefined) throw error
   return result
-}
-
-/** The OID of an ordinary table that is attached nowhere; everything else is refused. */
-function adoptable(
-  name: TableName,
-  found: { readonly oid: string; readonly what: string } | undefined,
-): string {
-  const table = formatTableName(name)
-  if (!found) {
-    throw new PartitionNotFoundError(
-      `There is no table ${table} to adopt. Check the schema and the spelling.`,
-    )
-  }
-  if (found.what === 'a table that is not attached') return found.oid
-  const message = `${table} is ${found.what}; only an ordinary table that is attached nowhere can be adopted. Nothing was changed.`
-  throw found.what === 'an attached partition'
-    ? new PartitionAttachedError(message)
-    : new PartitionError(message)
 }
 
 function noteErrors(plan: MaintenancePlan, record: RunRecord): void {

@@ -118,6 +118,8 @@ SELECT m.oid::text, m.nspname::text AS schema, m.relname::text AS name, m.relkin
        pg_get_userbyid(m.relowner)::text AS owner, pg_has_role(m.relowner, 'USAGE')::text AS owned, m.description AS comment, m.reltuples::text AS rows,
        (m.relpages * current_setting('block_size')::bigint)::text AS size,
        r.keys::text AS referenced_by,
+       (SELECT json_agg(json_build_object('name', a.attname, 'type', format_type(a.atttypid, NULL)) ORDER BY a.attnum)
+        FROM pg_attribute a WHERE a.attrelid = m.oid AND a.attnum > 0 AND NOT a.attisdropped)::text AS columns,
        (SELECT json_agg(json_build_object('name', k.conname, 'schema', n.nspname, 'table', c.relname)
                         ORDER BY k.conname)
         FROM pg_constraint k JOIN pg_class c ON c.oid = k.confrelid JOIN pg_namespace n ON n.oid = c.relnamespace
