@@ -54,8 +54,9 @@ export function attachOperation(
     ...rest,
     key: config.partitionColumn,
     maxRowsFromDefault: config.maxRowsFromDefault,
-    // The CHECK that a concurrent detach leaves spares the scan; whether it is there is the server's to see.
-    hazards: [...attachHazards(tree, about.rowsInDefault), 'full-scan'],
+    // The CHECK that a concurrent detach leaves spares the scan; whether it is there is the server's to see. Beside a
+    // DEFAULT that is scanned as well, which is the same hazard.
+    hazards: [...new Set([...attachHazards(tree, about.rowsInDefault), 'full-scan' as const])],
     locks: attachLocks(tree, table.name),
     ...estimates(table),
     guard: { ...parentGuard(tree), oid: table.oid, comment: table.comment ?? null },

@@ -96,6 +96,12 @@ function decide(table: DetachedTable, context: Context): DetachedDecision {
     })
   }
   if (marker.kind === 'building') return decideHalfBuilt(table, context)
+  if (table.heirOf !== undefined) {
+    return keep(table, 'orphan-inherits', {
+      message: `${name} is detached and inherits from ${table.heirOf} by now, where its rows are found, so it is left alone.`,
+      next: `Clear its comment if it is to stay there, or take it out with ALTER TABLE .. NO INHERIT.`,
+    })
+  }
   const lacking = marker.facts === undefined ? keyLackingIn(table, input) : undefined
   if (lacking !== undefined) {
     return keep(table, 'marker-not-trusted', {

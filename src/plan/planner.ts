@@ -1,6 +1,7 @@
 import { formatTableName } from '../model/table-name.ts'
 import { basisOf } from './basis.ts'
 import { dropOperation, finalizeOperation } from './build-operation.ts'
+import { insertsFail } from './current-partition.ts'
 import { decideCreation, missingPeriods } from './creation.ts'
 import { defaultRowsNeeded, rowsAstray } from './default-rows.ts'
 import type { Evidence, EvidenceRequest } from './evidence.ts'
@@ -85,6 +86,7 @@ function decide(input: PlanInput, survey: Survey, evidence: Evidence): Decided {
   return {
     operations,
     findings: [
+      ...insertsFail(input, survey, operations),
       ...missingRights(input, survey, operations),
       ...pending.findings,
       ...creation.findings,

@@ -14,10 +14,7 @@ export interface AdoptionScene {
 }
 
 /** The OID of an ordinary table that is attached nowhere; everything else is refused. */
-export function adoptable(
-  name: TableName,
-  { tree, plan, evidence }: AdoptionScene,
-): string {
+export function adoptable(name: TableName, { tree, plan, evidence }: AdoptionScene): string {
   const table = formatTableName(name)
   const found = evidence.takenNames.get(table)
   if (!found) {

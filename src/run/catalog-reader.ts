@@ -164,6 +164,7 @@ function detachedTable(row: Row, markerPrefix: string): readonly DetachedTable[]
     {
       ...relation(row),
       marker,
+      heirOf: optionalText(row, 'heir_of'),
       columns: jsonColumn(row['columns'], (column) => ({
         name: member(column, 'name'),
         type: member(column, 'type'),

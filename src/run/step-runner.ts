@@ -166,6 +166,9 @@ async function lockAndCheck(session: Session, step: CommandStep): Promise<void> 
   await session.query(toText(step.pin.lock))
   const refusal = step.pin.check.check((await session.query(toText(step.pin.check.ask))).rows[0])
   if (refusal) throw new StepRefused(refusal)
+  const { ask, check } = step.pin.others
+  const busy = check((await session.query(toText(ask))).rows)
+  if (busy) throw new StepRefused(busy)
 }
 
 interface Settled {

@@ -22,7 +22,8 @@ export function advisoryUnlock(key: bigint): Sql {
 /** Who holds the lock, in this database; what a role may not see of another's session is null. */
 export function advisoryLockHolder(key: bigint): Sql {
   return sql`
-SELECT l.pid::pg_catalog.text AS pid, a.application_name AS application_name, a.backend_start::pg_catalog.text AS backend_start
+SELECT l.pid::pg_catalog.text AS pid, a.application_name AS application_name,
+       pg_catalog.to_char(pg_catalog.timezone('UTC', a.backend_start), 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS backend_start
 FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid OPERATOR(pg_catalog.=) l.pid
 WHERE ${isLockOf(key)}`
 }

@@ -32,6 +32,9 @@ SELECT current_setting('server_version_num') AS version,
 /**
  * $1 schemas, $2 names, pairwise. One row per wanted table, also for those that do not exist. Superusers and members
  * that inherit have a right as its holder has; LOCK TABLE on DEFAULT and the move out of it need SELECT and DELETE.
+ *
+ * A foreign key has a row for each partition at either end, below that of the whole; only that one counts, and where the
+ * table is a partition itself, the one that came from its own parent.
  */
 export const readParents = `
 WITH parent AS (
@@ -65,11 +68,14 @@ SELECT p.schema, p.name, p.oid::text, p.partstrat::text AS method,
        (SELECT json_agg(json_build_object('name', k.conname, 'schema', n.nspname, 'table', c.relname)
                         ORDER BY n.nspname, c.relname, k.conname)
         FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-        WHERE k.contype = 'f' AND k.confrelid IN (p.oid, p.partdefid) AND k.conparentid = 0)::text AS referenced_by,
+        WHERE k.contype = 'f' AND k.confrelid IN (p.oid, p.partdefid) AND NOT EXISTS (
+          SELECT FROM pg_constraint up
+          WHERE up.oid = k.conparentid AND up.confrelid IN (k.confrelid, p.oid)))::text AS referenced_by,
        (SELECT json_agg(json_build_object('name', k.conname, 'schema', n.nspname, 'table', c.relname)
                         ORDER BY n.nspname, c.relname, k.conname)
         FROM pg_constraint k JOIN pg_class c ON c.oid = k.confrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-        WHERE k.contype = 'f' AND k.conrelid = p.oid AND k.conparentid = 0)::text AS foreign_keys
+        WHERE k.contype = 'f' AND k.conrelid = p.oid AND NOT EXISTS (
+          SELECT FROM pg_constraint up WHERE up.oid = k.conparentid AND up.conrelid = k.conrelid))::text AS foreign_keys
 FROM parent p
 ORDER BY p.ord`
 
@@ -118,6 +124,8 @@ SELECT m.oid::text, m.nspname::text AS schema, m.relname::text AS name, m.relkin
        pg_get_userbyid(m.relowner)::text AS owner, pg_has_role(m.relowner, 'USAGE')::text AS owned, m.description AS comment, m.reltuples::text AS rows,
        (m.relpages * current_setting('block_size')::bigint)::text AS size,
        r.keys::text AS referenced_by,
+       (SELECT min(hn.nspname || '.' || h.relname) FROM pg_inherits i JOIN pg_class h ON h.oid = i.inhparent
+        JOIN pg_namespace hn ON hn.oid = h.relnamespace WHERE i.inhrelid = m.oid) AS heir_of,
        (SELECT json_agg(json_build_object('name', a.attname, 'type', format_type(a.atttypid, NULL)) ORDER BY a.attnum)
         FROM pg_attribute a WHERE a.attrelid = m.oid AND a.attnum > 0 AND NOT a.attisdropped)::text AS columns,
        (SELECT json_agg(json_build_object('name', k.conname, 'schema', n.nspname, 'table', c.relname)

@@ -41,9 +41,10 @@ function buildStep(operation: CreateOperation, context: DdlContext): Transaction
     {
       kind: 'found',
       ask,
-      describe: `COMMENT ON TABLE ${formatTableName(partition)} IS '<marker: built for ${formatTableName(parent)}, not attached yet>'`,
+      describe: `ALTER TABLE ${formatTableName(partition)} OWNER TO <the owner of ${formatTableName(parent)}>, if that is another role; COMMENT ON TABLE ${formatTableName(partition)} IS '<marker: built for ${formatTableName(parent)}, not attached yet>'`,
       oid: (row) => readSeen(row).oid ?? undefined,
       make: (row) => [
+        ...ownerOf(readSeen(row), operation),
         comment(
           operation,
           encodeMarker(
@@ -105,6 +106,12 @@ export function attachStep(
       make: (row) => [comment(operation, withoutMarker(readSeen(row).comment, context.markerPrefix))],
     },
   ])
+}
+
+/** A table belongs to the role that created it, and a partition should belong to whom its parent belongs to. */
+function ownerOf({ parentOwner, owner }: Seen, { partition }: CreateOperation): readonly Action[] {
+  if (parentOwner === null || parentOwner === owner) return []
+  return [execute(sql`ALTER TABLE ${qualified(partition)} OWNER TO ${ident(parentOwner)}`)]
 }
 
 /** A built table is known by its marker, which names its own OID; one that was detached, by OID and comment. */

@@ -1,6 +1,8 @@
 import { withMarker, withoutMarker } from '../model/marker.ts'
 import { formatTableName, sameTable } from '../model/table-name.ts'
 import type { DetachOperation, FinalizeOperation, UnmarkOperation } from '../plan/operation.ts'
+import { describeHolder } from '../plan/blocker.ts'
+import { lockHolders, readHolder } from './blockers.ts'
 import type { DdlContext } from './ddl-context.ts'
 import { transaction } from './ddl-context.ts'
 import { checkAttached, checkParent, lookAgain, markerIn, readSeen, refuse } from './look-again.ts'
@@ -15,7 +17,7 @@ import {
 } from './settings.ts'
 import type { Sql } from './sql.ts'
 import { literal, qualified, sql } from './sql.ts'
-import type { Action, Guard, Step } from './statement.ts'
+import type { Action, CommandStep, Guard, Step } from './statement.ts'
 
 /**
  * Detaching. The marker is committed with the detach (blocking) or before it (concurrent), so that after a crash at
@@ -61,6 +63,7 @@ function concurrentSteps(operation: DetachOperation, context: DdlContext): reado
         // ACCESS SHARE lets the first phase through and keeps the name on this table until the detach has it.
         lock: sql`LOCK TABLE ONLY ${qualified(partition)} IN ACCESS SHARE MODE`,
         check: markedGuard(operation, context),
+        others: noOldTransaction(operation, context),
         isPending: sql`SELECT i.inhdetachpending::text AS pending FROM pg_inherits i WHERE i.inhrelid = ${literal(guard.oid)}::oid`,
       },
     },
@@ -71,8 +74,9 @@ function concurrentSteps(operation: DetachOperation, context: DdlContext): reado
  * FINALIZE may run in a transaction, so that it is undone with its guard.
  *
  * With its locks taken it waits for every older snapshot of the database, also of transactions that never touched the
- * table, and `lock_timeout` counts for that wait. No reader or writer of the parent queues behind it, so the wait is
- * given half the statement limit, unless foreign keys mean that another table is locked after it.
+ * table, and `lock_timeout` counts for that wait. Nobody queues behind it but who sees the partition still: a reader of
+ * it, or a transaction with an older snapshot. So the wait is longer than others, unless foreign keys mean that another
+ * table is locked after it, and shorter than the server takes to look for a deadlock with such a transaction.
  */
 export function finalizeSteps(operation: FinalizeOperation, context: DdlContext): readonly Step[] {
   const { parent, partition, locks } = operation
@@ -84,7 +88,7 @@ export function finalizeSteps(operation: FinalizeOperation, context: DdlContext)
       execute(sql`LOCK TABLE ONLY ${qualified(parent)} IN SHARE UPDATE EXCLUSIVE MODE`),
       execute(sql`LOCK TABLE ONLY ${qualified(partition)} IN ACCESS EXCLUSIVE MODE`),
       attachedGuard(operation),
-      ...(hasNeighbours ? [] : [execute(waitPatiently(context.limits))]),
+      ...(hasNeighbours ? [] : [execute(waitPatiently(context.limits, context.deadlockTimeoutMs))]),
       execute(sql`ALTER TABLE ${qualified(parent)} DETACH PARTITION ${qualified(partition)} FINALIZE`),
     ]),
   ]
@@ -114,6 +118,35 @@ export function unmarkSteps(operation: UnmarkOperation, context: DdlContext): re
       ),
     ]),
   ]
+}
+
+/**
+ * The detach waits for every transaction that holds a lock on the parent or the partition, prepared ones too. While it
+ * waits the rows are out of sight, nothing else can be detached, and no other run can work on the table. So it does not
+ * begin behind one that may stay for long.
+ */
+function noOldTransaction(
+  { parent, partition }: DetachOperation,
+  { limits }: DdlContext,
+): CommandStep['pin']['others'] {
+  const longMs = limits.statementTimeoutMs
+  return {
+    ask: lockHolders([parent, partition]),
+    expect: `no transaction that is ${longMs} ms old holds a lock on either table, and no prepared one`,
+    check: (rows) => {
+      const old = rows
+        .map(readHolder)
+        .filter(({ prepared, ageMs = 0 }) => prepared !== undefined || ageMs >= longMs)
+      // Most hold a lock on both.
+      const [first, ...more] = new Map(old.map((holder) => [holder.pid ?? holder.prepared, holder])).values()
+      if (!first) return undefined
+      const others = more.length > 0 ? ` (and ${more.length} more)` : ''
+      return refuse(
+        'busy',
+        `its rows would be out of sight for as long as ${describeHolder(first)}${others}, so it was not begun`,
+      )
+    },
+  }
 }
 
 function attachedGuard(operation: DetachOperation | FinalizeOperation | UnmarkOperation): Guard {

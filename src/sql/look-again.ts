@@ -14,10 +14,11 @@ import type { Refusal, Row } from './statement.ts'
  */
 export function lookAgain(parent: TableName, partition: TableName): Sql {
   return sql`
-SELECT p.oid::text AS parent_oid, pt.partdefid::text AS default_oid, fn.nspname::text AS default_schema,
+SELECT p.oid::text AS parent_oid, pg_get_userbyid(p.relowner)::text AS parent_owner, pt.partdefid::text AS default_oid, fn.nspname::text AS default_schema,
        f.relname::text AS default_name, c.oid::text AS oid,
-       c.relispartition::text AS attached, i.inhparent::text AS attached_to, i.inhdetachpending::text AS pending,
+       pg_get_userbyid(c.relowner)::text AS owner, c.relispartition::text AS attached, i.inhparent::text AS attached_to, i.inhdetachpending::text AS pending,
        pg_get_expr(c.relpartbound, 0) AS bound, d.description AS comment,
+       (SELECT min(h.inhparent::regclass::text) FROM pg_inherits h WHERE h.inhrelid = c.oid AND NOT c.relispartition) AS heir_of,
        (extract(epoch FROM clock_timestamp()) * 1000000)::bigint::text AS now
 FROM (SELECT 1) AS one
 LEFT JOIN (pg_class p JOIN pg_namespace pn ON pn.oid = p.relnamespace
@@ -45,12 +46,16 @@ WHERE c.oid = ${literal(oid)}::pg_catalog.oid`
 /** The answer to `lookAgain`, read. */
 export interface Seen {
   readonly parentOid: string | null
+  readonly parentOwner: string | null
   readonly defaultOid: string | null
   /** What the DEFAULT partition is called now. */
   readonly default: TableName | null
   readonly oid: string | null
+  readonly owner: string | null
   readonly attachedTo: string | null
   readonly pending: boolean
+  /** A table that it inherits from without being its partition. */
+  readonly heirOf: string | null
   readonly bound: string | null
   readonly comment: string | null
   readonly now: Instant
@@ -65,12 +70,15 @@ export function readSeen(row: Row | undefined): Seen {
   const [defaultSchema, defaultName] = [text('default_schema'), text('default_name')]
   return {
     parentOid: text('parent_oid'),
+    parentOwner: text('parent_owner'),
     defaultOid: defaultOid === '0' ? null : defaultOid,
     default:
       defaultSchema === null || defaultName === null ? null : { schema: defaultSchema, name: defaultName },
     oid: text('oid'),
+    owner: text('owner'),
     attachedTo: text('attached') === 'true' ? text('attached_to') : null,
     pending: text('pending') === 'true',
+    heirOf: text('heir_of'),
     bound: text('bound'),
     comment: text('comment'),
     now: Instant.fromMicroseconds(BigInt(text('now') ?? '0')),
@@ -147,6 +155,8 @@ export function checkDetached(
   if (seen.oid !== expected.oid)
     return refuse('stale', `${name} is another table now than when this was planned`)
   if (seen.attachedTo !== null) return refuse('attached', `${name} was attached again since this was planned`)
+  if (seen.heirOf !== null)
+    return refuse('attached', `${name} inherits from ${seen.heirOf} by now, where its rows are found`)
   return undefined
 }
 

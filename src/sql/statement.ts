@@ -27,7 +27,18 @@ export interface CommandStep {
   readonly statement: Sql
   readonly after: Sql
   /** Locks the partition against being renamed or dropped until the statement has it; ends when it is pending. */
-  readonly pin: { readonly settings: Sql; readonly lock: Sql; readonly check: Guard; readonly isPending: Sql }
+  readonly pin: {
+    readonly settings: Sql
+    readonly lock: Sql
+    readonly check: Guard
+    /** Whom the statement would wait for, and the refusal where they may keep it waiting for long. */
+    readonly others: {
+      readonly ask: Sql
+      readonly expect: string
+      readonly check: (rows: readonly Row[]) => Refusal | undefined
+    }
+    readonly isPending: Sql
+  }
 }
 
 /** One transaction for each row that a question answers with, asked again until there are none. */
@@ -75,6 +86,7 @@ export interface Refusal {
     | 'rows-in-default'
     | 'referenced'
     | 'unlike'
+    | 'busy'
   readonly message: string
 }
 

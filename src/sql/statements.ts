@@ -47,6 +47,7 @@ function renderStep(step: Step): string {
         `${toText(step.pin.settings)};`,
         `${toText(step.pin.lock)};`,
         renderAction(step.pin.check),
+        `${toText(step.pin.others.ask).trim()};\n-- goes on only if ${step.pin.others.expect}`,
         `${toText(step.pin.isPending)}; -- again and again`,
         'COMMIT;',
         '-- meanwhile, outside of a transaction:',

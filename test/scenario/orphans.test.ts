@@ -122,7 +122,7 @@ describeEachServer('a detached table', (major) => {
       config: { ...monthly, retentionCount: 2, dropAfter: 'never' },
       now: '2026-02-27T00:00:00Z',
       operations: [],
-      findings: ['name-taken', 'orphan-wanted'],
+      findings: ['inserts-fail', 'name-taken', 'orphan-wanted'],
       standalone: ['events__2026_02'],
     })
   })

@@ -18,14 +18,15 @@ export interface InspectRequest {
 export async function inspectTables(workspace: Workspace, request: InspectRequest): Promise<CommandReport> {
   const { io, partsmith, verbose } = workspace
   let findings = 0
-  const tables = await eachTable(workspace, 'reading', async ({ config }): Promise<TableReport> => {
+  const tables = await eachTable(workspace, 'reading', async (table): Promise<TableReport> => {
+    const { config } = table
     const inspection = await partsmith.inspect(config, { signal: io.signal })
     const plan = request.observe ? await partsmith.plan(config, { signal: io.signal }) : undefined
     findings += inspection.findings.length
     return {
       table: config.table,
       exitCode: exitCodeOfFindings(inspection.findings),
-      lines: (page) => renderInspection({ config, inspection }, page, { all: verbose }),
+      lines: (page) => renderInspection({ ...table, inspection }, page, { all: verbose }),
       fields: { inspection },
       observed: { table: config.table, up: true, inspection, plan },
     }

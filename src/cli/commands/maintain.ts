@@ -28,7 +28,11 @@ export async function maintainTables(workspace: Workspace, request: RunRequest):
     reports.push(report)
     return report
   })
-  return { command: 'maintain', tables, closing: closingOfRuns(reports, tables.length) }
+  return {
+    command: 'maintain',
+    tables,
+    closing: closingOfRuns({ reports, tables: tables.length, saved: false }),
+  }
 }
 
 /** Runs the command as the shell does. */
@@ -47,7 +51,7 @@ export const maintainCommand: CommandSpec = {
   name: 'maintain',
   summary: 'Plan and apply under one lock, for cron and Kubernetes.',
   description:
-    'Plans every table and carries the plan out under one lock, so that nothing can come in between. Run it from a scheduler, more often than a partition is long. A second run right after does nothing. Nothing is detached or dropped without --allow-destructive, or allowDestructive: true for the table in the configuration.',
+    'Plans every table and carries the plan out under one lock, so that nothing can come in between. Run it from a scheduler, more often than a partition is long. A second run right after does nothing. Detaches and drops only with --allow-destructive, or where the configuration says `allowDestructive: true` of the table.',
   options: [...tableOptions, ...runOptions],
   examples: [
     { line: 'pg-partsmith maintain --allow-destructive --ok-if-locked', what: 'the line for cron' },

@@ -3,6 +3,7 @@ import { CommandError } from '../command-error.ts'
 import type { CommandIo } from '../command-io.ts'
 import type { CommandSpec, GivenOptions } from '../command-spec.ts'
 import { eachTable } from '../each-table.ts'
+import { databaseText } from '../database-identity.ts'
 import { type ExitCode, worstOf } from '../exit-code.ts'
 import { exitCodeOfFindings } from '../failure-code.ts'
 import { planAsData, writePlanFile } from '../plan-file.ts'
@@ -29,12 +30,15 @@ export async function planTables(workspace: Workspace, options: PlanCommandOptio
   const { io, partsmith } = workspace
   const plans: MaintenancePlan[] = []
   const texts: string[] = []
-  const tables = await eachTable(workspace, 'planning', async ({ config }): Promise<TableReport> => {
+  let needsFlag = false
+  const tables = await eachTable(workspace, 'planning', async (table): Promise<TableReport> => {
+    const { config } = table
     const plan = await partsmith.plan(config, { signal: io.signal })
     const sql = options.sql
       ? await partsmith.service.renderSql(config, plan, { signal: io.signal })
       : undefined
     plans.push(plan)
+    if (plan.operations.some(isDestructive) && !table.allowDestructive) needsFlag = true
     if (sql !== undefined) texts.push(sqlSection(plan, sql))
     return {
       table: config.table,
@@ -42,7 +46,7 @@ export async function planTables(workspace: Workspace, options: PlanCommandOptio
         exitCodeOfFindings(plan.findings),
         options.check && plan.operations.length > 0 ? 2 : 0,
       ]),
-      lines: (page) => renderPlan({ config, plan }, page, { locks: options.locks }),
+      lines: (page) => renderPlan({ ...table, plan }, page, { locks: options.locks }),
       fields: { plan: planAsData(plan), ...(sql !== undefined && { sql }) },
       observed: { table: config.table, up: true, plan },
     }
@@ -51,8 +55,8 @@ export async function planTables(workspace: Workspace, options: PlanCommandOptio
   return {
     command: 'plan',
     tables,
-    closing: closingOf({ plans, failed: tables.length - plans.length, saved }),
-    ...(options.sql && { text: texts.join('\n') }),
+    closing: closingOf({ plans, failed: tables.length - plans.length, saved, needsFlag }),
+    ...(options.sql && { text: [`-- ${databaseText(workspace.database)}\n`, ...texts].join('\n') }),
   }
 }
 
@@ -60,8 +64,9 @@ function closingOf(about: {
   readonly plans: readonly MaintenancePlan[]
   readonly failed: number
   readonly saved: string | undefined
+  readonly needsFlag: boolean
 }): string {
-  const { plans, failed, saved } = about
+  const { plans, failed, saved, needsFlag } = about
   const pending = plans.some(({ operations }) => operations.some(({ kind }) => kind === 'finalize'))
   return [
     ...(plans.length > 0 ? [summarizePlans(plans)] : []),
@@ -72,14 +77,15 @@ function closingOf(about: {
       : []),
     ...(failed > 0 ? [`${counted(failed, 'table')} could not be planned.`] : []),
     'Nothing was changed.',
-    ...(saved === undefined ? [] : [`Saved to ${saved}; carry it out with \`${applyLine(saved, plans)}\`.`]),
+    ...(saved === undefined
+      ? []
+      : [`Saved to ${saved}; carry it out with \`${applyLine(saved, needsFlag)}\`.`]),
   ].join(' ')
 }
 
-/** With the flag where the plan needs it: carried out in part, a plan cannot be carried out again. */
-function applyLine(file: string, plans: readonly MaintenancePlan[]): string {
-  const destructive = plans.some(({ operations }) => operations.some(isDestructive))
-  return `pg-partsmith apply --plan ${file}${destructive ? ' --allow-destructive' : ''}`
+/** With the flag where a table needs it: carried out in part, a plan cannot be carried out again. */
+function applyLine(file: string, needsFlag: boolean): string {
+  return `pg-partsmith apply --plan ${file}${needsFlag ? ' --allow-destructive' : ''}`
 }
 
 /** Without a plan there is no file: an old one must not be taken for the new one. */
@@ -110,6 +116,12 @@ export async function runPlan(
 ): Promise<ExitCode> {
   if (options.sql && table.output === 'metrics') {
     throw new CommandError('--sql goes with --output human or json, not with metrics.', {
+      exitCode: 64,
+      code: 'usage',
+    })
+  }
+  if (options.sql && options.locks) {
+    throw new CommandError('--locks does not go with --sql: statements are printed in place of the plan.', {
       exitCode: 64,
       code: 'usage',
     })

@@ -1,0 +1,45 @@
+import { expect, it } from 'vitest'
+
+import { createPartsmith } from '../../src/index.ts'
+import { createDatabase, describeEachServer } from '../support/database.ts'
+import type { TestDatabase } from '../support/database.ts'
+
+const now = '2026-03-15T12:00:00Z'
+const config = {
+  tableName: 'events',
+  partitionColumn: 'at',
+  granularity: 'month',
+  createAheadCount: 1,
+  retentionCount: 1,
+} as const
+const given = `
+  CREATE TABLE events (id int, at timestamptz NOT NULL) PARTITION BY RANGE (at);
+  CREATE TABLE events__2026_03 PARTITION OF events FOR VALUES FROM ('2026-03-01 00:00+00') TO ('2026-04-01 00:00+00');
+  CREATE TABLE old PARTITION OF events FOR VALUES FROM ('2026-02-01 00:00+00') TO ('2026-03-01 00:00+00');`
+
+describeEachServer('a concurrent detach', (major) => {
+  it('is not begun behind a transaction that is old already, and says which', async () => {
+    await using database = await createDatabase(major)
+    await database.sql(given)
+    const client = await database.pool.connect()
+    await client.query(`BEGIN; SET LOCAL application_name = 'the-report'; SELECT count(*) FROM events`)
+    const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid, pg_sleep(0.3)')
+    // What is old is measured by how long a statement may run.
+    const partsmith = createPartsmith({ pool: database.pool, statementTimeoutMs: 300 })
+    const result = await partsmith.maintainer.runMaintenanceSafe(config, { now })
+    expect(result.operations[0]).toMatchObject({ kind: 'detach', status: 'failed' })
+    expect(result.issues[0]?.message).toMatch(
+      new RegExp(
+        `its rows would be out of sight for as long as pid ${rows[0]?.pid} \\(the-report, idle in transaction for .*\\) holds AccessShareLock on public\\.(old|events), so it was not begun`,
+      ),
+    )
+    expect(await pending(database)).toBe(0)
+    await client.query('COMMIT')
+    client.release()
+    expect(await partsmith.maintain(config, { now })).toMatchObject({ detachedCount: 1, droppedCount: 1 })
+  })
+})
+
+async function pending(database: TestDatabase): Promise<number> {
+  return (await database.sql('SELECT FROM pg_inherits WHERE inhdetachpending')).length
+}
