@@ -155,6 +155,8 @@ function detached(name: string, range: [string, string]): DetachedTable {
     name: { schema: 'app', name },
     comment,
     marker,
+    heirOf: undefined,
+    columns: [],
     referencedBy: [],
     foreignKeys: [],
   }

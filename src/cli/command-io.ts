@@ -31,8 +31,10 @@ export function processIo(signal: AbortSignal): CommandIo {
 }
 
 function screenOf(stream: NodeJS.WriteStream & { readonly fd: number }): Screen {
-  // A reader that has gone (`| head`) is not our failure.
-  stream.on('error', () => undefined)
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    // A reader that has gone (`| head`) is not our failure; a disk that is full is.
+    if (error.code !== 'EPIPE') process.exitCode = 1
+  })
   return {
     write: (text) => {
       stream.write(text)

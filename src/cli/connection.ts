@@ -12,11 +12,13 @@ import {
 } from './connection-environment.ts'
 import { type TlsChoice, tlsChoices } from './connection-tls.ts'
 import { type Parameters, parseConnectionUrl } from './connection-url.ts'
+import type { DatabaseIdentity } from './database-identity.ts'
 
 /** Which database to connect to, and how; nothing has been connected yet. */
 export interface ConnectionTarget {
   /** For people: `postgres://user@host:port/database`, never with a password. */
   readonly name: string
+  readonly database: DatabaseIdentity
   /** Where it was read from: `--url`, `PG_PARTSMITH_URL`, `the PG* variables` .. */
   readonly source: string
   /** What a `pg` Client or Pool needs, without `ssl`. */
@@ -135,7 +137,8 @@ async function targetOf(
     (secret): secret is string => secret !== undefined && ![host, user, dbname].includes(secret),
   )
   return {
-    name: nameOf({ host, port, user, dbname }),
+    name: nameOf({ host, port, user, name: dbname }),
+    database: { name: dbname, host, port, user },
     source,
     options: {
       host: parameters.hostaddr ?? host,
@@ -193,14 +196,9 @@ function wholeNumber(
 }
 
 /** Renders where a connection goes, for people. */
-function nameOf(target: {
-  readonly host: string
-  readonly port: number
-  readonly user: string
-  readonly dbname: string
-}): string {
+function nameOf(target: DatabaseIdentity): string {
   const user = encodeURIComponent(target.user)
-  const database = encodeURIComponent(target.dbname)
+  const database = encodeURIComponent(target.name)
   if (target.host.startsWith('/')) {
     return `postgres://${user}@/${database}?host=${target.host}${target.port === 5432 ? '' : `&port=${target.port}`}`
   }

@@ -3,7 +3,10 @@ export type ExitCode = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 64 | 130 | 143
 
 /** Every exit code, from the one that matters least to the one that matters most, with its meaning. */
 export const exitCodes: readonly { readonly code: ExitCode; readonly meaning: string }[] = [
-  { code: 0, meaning: 'Done; nothing is left to do.' },
+  {
+    code: 0,
+    meaning: 'Done, and nobody is needed. For `plan` without --check also where something is pending.',
+  },
   { code: 2, meaning: 'Something is pending (plan --check), or was left undone because it was not allowed.' },
   { code: 6, meaning: 'Another maintainer holds the lock of a table.' },
   {
@@ -15,7 +18,7 @@ export const exitCodes: readonly { readonly code: ExitCode; readonly meaning: st
   { code: 1, meaning: 'Something unexpected happened; please report it.' },
   { code: 64, meaning: 'The command line is not right.' },
   { code: 130, meaning: 'Stopped by SIGINT (Ctrl+C), after cleaning up.' },
-  { code: 143, meaning: 'Stopped by SIGTERM, after cleaning up.' },
+  { code: 143, meaning: 'Stopped by SIGTERM, SIGQUIT or SIGHUP, after cleaning up.' },
 ]
 
 /** The one of several codes that matters most, by the order of `exitCodes`; 0 for none. */

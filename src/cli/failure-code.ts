@@ -1,4 +1,3 @@
-import { DatabaseError } from 'pg'
 import {
   type Finding,
   LockAcquisitionError,
@@ -41,8 +40,7 @@ const codeOfError: Readonly<Record<PartitionErrorCode, ExitCode>> = {
 export function exitCodeOfError(error: unknown): ExitCode {
   if (error instanceof CommandError || error instanceof StoppedBySignal) return error.exitCode
   if (error instanceof PartitionError) return codeOfError[error.code]
-  // The server refused a statement for a reason that no sentence of ours foresees.
-  return error instanceof DatabaseError ? 3 : 1
+  return 1
 }
 
 /** 3 where a person is needed: what is only good to know does not count. */

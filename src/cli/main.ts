@@ -15,4 +15,6 @@ stopOnSignals(controller, {
     process.exit(exitCode)
   },
 })
-process.exitCode = await runCli(process.argv.slice(2), io)
+const exitCode = await runCli(process.argv.slice(2), io)
+// What could not be written down was not said, whatever else went well.
+process.exitCode = exitCode === 0 ? (process.exitCode ?? 0) : exitCode

@@ -1,5 +1,6 @@
 import type { TableName } from '../index.ts'
 import type { CommandIo } from './command-io.ts'
+import { type DatabaseIdentity, databaseText } from './database-identity.ts'
 import { type ExitCode, worstOf } from './exit-code.ts'
 import { failureOf, type Hide, sentenceOf } from './failure.ts'
 import { wrap } from './render/columns.ts'
@@ -39,18 +40,20 @@ export interface Presentation {
   readonly output: OutputFormat
   readonly write: string | undefined
   readonly hide: Hide
+  /** Undefined where the command ended before it was known. */
+  readonly database: DatabaseIdentity | undefined
 }
 
 /** Prints a report, or writes it to a file, and gives the exit code. */
 export async function present(
   report: CommandReport,
-  { output, write, hide }: Presentation,
+  { output, write, hide, database }: Presentation,
   io: CommandIo,
 ): Promise<ExitCode> {
   const exitCode = worstOf([report.exitCode ?? 0, ...report.tables.map((table) => table.exitCode)])
   complain(report.tables, { hide, io })
   const page = pageOf(write === undefined ? io.out : undefined, io)
-  const text = render({ report, output, page, exitCode, hide })
+  const text = render({ report, output, page, exitCode, hide, database })
   if (write === undefined) io.out.write(text)
   else await writeWhole(write, text, io.cwd)
   return exitCode
@@ -69,8 +72,9 @@ function render(about: {
   readonly page: Page
   readonly exitCode: ExitCode
   readonly hide: Hide
+  readonly database: DatabaseIdentity | undefined
 }): string {
-  const { report, output, page, exitCode, hide } = about
+  const { report, output, page, exitCode, hide, database } = about
   const { command, tables } = report
   const now = new Date()
   switch (output) {
@@ -79,6 +83,7 @@ function render(about: {
         command,
         generatedAt: now.toISOString(),
         exitCode,
+        ...(database && { database }),
         tables: tables.map(({ table, exitCode: code, fields, error }) => ({
           schema: table.schema,
           name: table.name,
@@ -95,12 +100,23 @@ function render(about: {
         tables: tables.map(({ observed }) => observed),
       })
     case 'human':
-      return report.text ?? renderHuman(report, page)
+      return report.text ?? renderHuman(report, page, database)
   }
 }
 
-function renderHuman({ tables, closing }: CommandReport, page: Page): string {
-  const sections = tables.map((table) => table.lines(page)).filter((lines) => lines.length > 0)
+function renderHuman(
+  { tables, closing }: CommandReport,
+  page: Page,
+  database: DatabaseIdentity | undefined,
+): string {
+  const about = database
+    ? [
+        wrap(databaseText(database), { first: '', columns: page.columns }).map((line) =>
+          page.style.muted(line),
+        ),
+      ]
+    : []
+  const sections = [...about, ...tables.map((table) => table.lines(page))].filter((lines) => lines.length > 0)
   const text = sections
     .map((lines) => lines.join('\n').trimEnd())
     .concat(wrap(printable(closing), { first: '', columns: page.columns }).join('\n'))
@@ -131,7 +147,7 @@ function complain(
 /** Prints why a command could not begin, and gives the exit code; JSON readers get an envelope all the same. */
 export function presentFailure(
   about: { readonly command: string; readonly error: unknown; readonly exitCode: ExitCode },
-  { output, write, hide }: Presentation,
+  { output, write, hide, database }: Presentation,
   io: CommandIo,
 ): ExitCode {
   const { command, error, exitCode } = about
@@ -143,6 +159,7 @@ export function presentFailure(
         command,
         generatedAt: new Date().toISOString(),
         exitCode,
+        ...(database && { database }),
         tables: [],
         error: failureOf(error, hide),
       }),

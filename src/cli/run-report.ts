@@ -58,7 +58,7 @@ function reportRun(
   return {
     table: config.table,
     exitCode: exitCodeOfRun(result, error, { okIfLocked: request.okIfLocked, gated }),
-    lines: (page) => (begun || locked ? renderRun({ config, result, locked, gated }, page) : []),
+    lines: (page) => (begun || locked ? renderRun({ ...run.table, result, locked, gated }, page) : []),
     ...(begun || locked ? {} : { error }),
     fields: { result },
     observed: { table: config.table, ...seen, result },
@@ -98,8 +98,16 @@ function withoutPasswords(result: MaintenanceResult, hide: Hide): MaintenanceRes
   }
 }
 
-/** The sentence that ends the text of a run; `tables` counts those that never came to a run, too. */
-export function closingOfRuns(reports: readonly RunTableReport[], tables: number): string {
+export interface RunsToClose {
+  readonly reports: readonly RunTableReport[]
+  /** Counts those that never came to a run, too. */
+  readonly tables: number
+  /** Whether a saved plan was carried out, which holds only once. */
+  readonly saved: boolean
+}
+
+/** The sentence that ends the text of a run. */
+export function closingOfRuns({ reports, tables, saved }: RunsToClose): string {
   const withheld = reports.reduce((sum, report) => sum + report.withheld, 0)
   const operations = reports.flatMap(({ result }) => result.operations)
   const undone = operations.filter(({ status }) => !['done', 'raced'].includes(status)).length - withheld
@@ -115,10 +123,15 @@ export function closingOfRuns(reports: readonly RunTableReport[], tables: number
     ...(broken > 0 ? [`${counted(broken, 'table')} did not end well.`] : []),
     ...(withheld > 0
       ? [
-          `${counted(withheld, 'operation')} ${withheld === 1 ? 'was' : 'were'} withheld, because rows would be taken away: look at the plan, then run again with --allow-destructive, or set allowDestructive for the table in the configuration.`,
+          `${counted(withheld, 'operation')} ${withheld === 1 ? 'was' : 'were'} withheld, because rows would be taken away: ${saved && reports.some(isSpent) ? 'this plan does not hold any more, so make a new one with `plan --save` and carry it out with --allow-destructive' : 'look at the plan, then run again with --allow-destructive'}, or set allowDestructive for the table in the configuration.`,
         ]
       : []),
   ].join(' ')
+}
+
+/** Carried out in part, the plan of a table does not fit what is there any more. */
+function isSpent({ withheld, result }: RunTableReport): boolean {
+  return withheld > 0 && result.operations.some(({ status }) => status !== 'not-run')
 }
 
 /** DETACH CONCURRENTLY is no transaction: stopped in the middle, it stays pending, with its rows out of reach. */

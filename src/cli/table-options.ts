@@ -64,7 +64,7 @@ export const allowHooksOption: OptionSpec = {
 export const runOptions: readonly OptionSpec[] = [
   {
     flags: '--allow-destructive',
-    description: 'Lets partitions be detached and detached tables be dropped.',
+    description: 'Lets partitions be detached and detached tables be dropped, of every table.',
   },
   {
     flags: '--continue-on-error',

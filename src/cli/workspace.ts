@@ -12,6 +12,7 @@ import { CommandError } from './command-error.ts'
 import type { CommandIo } from './command-io.ts'
 import { loadConfigFile } from './config-file.ts'
 import { type ConnectionTarget, findConnection } from './connection.ts'
+import type { DatabaseIdentity } from './database-identity.ts'
 import type { ExitCode } from './exit-code.ts'
 import { exitCodeOfError } from './failure-code.ts'
 import type { Hide } from './failure.ts'
@@ -31,6 +32,7 @@ export interface Workspace {
   readonly io: CommandIo
   readonly verbose: boolean
   readonly hide: Hide
+  readonly database: DatabaseIdentity
   /** Rejects with the reason when the server cannot be reached. */
   reach(): Promise<void>
 }
@@ -53,12 +55,16 @@ export async function withWorkspace(
   work: (workspace: Workspace) => Promise<CommandReport>,
 ): Promise<ExitCode> {
   const { command, options, io } = request
-  const shown: { hide: Hide } = { hide: (text) => hidePasswords(text) }
+  const shown: { hide: Hide; database: DatabaseIdentity | undefined } = {
+    hide: (text) => hidePasswords(text),
+    database: undefined,
+  }
   try {
     const wanted = await prepare(request)
     shown.hide = hideIn(wanted.target)
+    shown.database = wanted.target.database
     const report = await whileConnected({ request, ...wanted }, work)
-    return await present(report, { output: options.output, write: options.write, hide: shown.hide }, io)
+    return await present(report, { output: options.output, write: options.write, ...shown }, io)
   } catch (error) {
     const failure: unknown = io.signal.aborted ? io.signal.reason : error
     const exitCode = exitCodeOfError(failure)
@@ -66,7 +72,7 @@ export async function withWorkspace(
     if (exitCode === 1) throw failure
     return presentFailure(
       { command, error: failure, exitCode },
-      { output: options.output, write: options.write, hide: shown.hide },
+      { output: options.output, write: options.write, ...shown },
       io,
     )
   }
@@ -133,6 +139,7 @@ async function whileConnected(
       io,
       verbose: options.verbose,
       hide,
+      database: target.database,
       reach: async () => void (await reachServer(target)),
     })
   } catch (error) {

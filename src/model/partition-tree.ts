@@ -99,6 +99,10 @@ export interface Partition extends RelationFacts {
 /** A table that is not attached anywhere and whose marker names this parent. */
 export interface DetachedTable extends RelationFacts {
   readonly marker: Marker
+  /** A table that it was made an heir of, where its rows are found now. */
+  readonly heirOf: string | undefined
+  /** By name and type, without type modifiers. */
+  readonly columns: readonly { readonly name: string; readonly type: string }[]
   /** Foreign keys of other tables that refer to this one; it cannot be dropped while there are any. */
   readonly referencedBy: readonly ForeignKey[]
   /** Its own foreign keys; they are removed before the drop. */

@@ -67,7 +67,7 @@ export function whyRowsCannotMove(
 
 /** Rows of DEFAULT that lie in no period that any run will create: they are neither moved nor ever expire. */
 export function rowsAstray(
-  { tree }: PlanInput,
+  { config, tree }: PlanInput,
   { current }: Survey,
   { evidence, attached }: { readonly evidence: Evidence; readonly attached: readonly AttachDecision[] },
 ): readonly Finding[] {
@@ -79,11 +79,15 @@ export function rowsAstray(
   const rows = (evidence.rowsAstray ?? 0) - leaving
   if (!fallback || rows <= 0) return []
   const many = (evidence.rowsAstray ?? 0) >= astraySample
+  const { retention } = config.lifecycle
   return [
     finding('rows-astray-in-default', {
       relation: fallback.name,
       message: `${formatTableName(fallback.name)} holds ${many ? 'at least ' : ''}${rows} ${rows === 1 ? 'row' : 'rows'} from before ${current.range.from} or without a key; no run moves them into a partition, and they never expire.`,
-      next: 'Make the partitions of their periods with ensurePartition, which moves them, or delete them.',
+      next:
+        retention.kind === 'everything'
+          ? 'Make the partitions of their periods with ensurePartition, which moves them, or delete them.'
+          : 'Delete them, or keep them: with a retentionCount that reaches back to them, ensurePartition makes their partitions and moves them; with a smaller one those partitions expire at once.',
     }),
   ]
 }

@@ -25,6 +25,7 @@ export type FindingCode =
   | 'unique-key-lacks-partition-key'
   | 'rights-missing'
   | 'current-partition-missing'
+  | 'inserts-fail'
   | 'detach-pending'
   | 'detach-pending-unmarked'
   | 'bound-unreadable'
@@ -41,6 +42,7 @@ export type FindingCode =
   | 'marker-damaged'
   | 'orphan-referenced'
   | 'orphan-wanted'
+  | 'orphan-inherits'
   | 'orphan-kept'
   | 'orphan-age-unknown'
   | 'orphan-range-unknown'
@@ -55,9 +57,10 @@ export const findingCatalog: Readonly<Record<FindingCode, readonly [FindingSever
   'key-mismatch': ['error', 'The partition key is not the one configured column.'],
   'key-type-unsupported': ['error', 'The partition key is not a timestamptz, timestamp or date.'],
   'unique-key-lacks-partition-key': ['error', 'A primary or unique key does not contain the partition key.'],
-  'rights-missing': [
-    'warning',
-    'The connected role lacks a right that carrying out a plan needs; `validate` counts it as an error.',
+  'rights-missing': ['warning', 'The connected role lacks a right that carrying out a plan needs.'],
+  'inserts-fail': [
+    'error',
+    'No partition takes rows of the present moment, there is no DEFAULT, and the plan cannot make one.',
   ],
   'current-partition-missing': [
     'info',
@@ -111,6 +114,10 @@ export const findingCatalog: Readonly<Record<FindingCode, readonly [FindingSever
   ],
   'marker-damaged': ['warning', 'A marker cannot be read, so its table is never dropped.'],
   'orphan-referenced': ['warning', 'Other tables refer to a detached table, so it is not dropped.'],
+  'orphan-inherits': [
+    'warning',
+    'A detached table was made an heir of another one, so it is neither attached again nor dropped.',
+  ],
   'orphan-wanted': ['warning', 'The period of a detached table is wanted again and it cannot be attached.'],
   'orphan-kept': ['info', 'A detached table is kept: its grace period runs, or tables are never dropped.'],
   'orphan-age-unknown': [

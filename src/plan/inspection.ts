@@ -2,10 +2,9 @@ import { Instant } from '../model/instant.ts'
 import type { DetachedTable, PartitionType } from '../model/partition-tree.ts'
 import { defaultPartition } from '../model/partition-tree.ts'
 import type { TableName } from '../model/table-name.ts'
-import { formatTableName } from '../model/table-name.ts'
 import { instantOfWallClock } from '../model/time-zone.ts'
 import type { Finding } from './finding.ts'
-import { finding } from './finding.ts'
+import { missingUntilApplied } from './current-partition.ts'
 import type { PartitionInfo, PartitionState } from './partition-info.ts'
 import type { MaintenancePlan } from './plan.ts'
 import type { PlacedPartition } from './placement.ts'
@@ -46,25 +45,8 @@ export function inspectTable(input: PlanInput, plan: MaintenancePlan): TableInsp
     partitions: survey ? [...rangeInfos(input, survey), ...detachedInfos(input)] : unplacedInfos(input),
     runway,
     hasDefault,
-    findings:
-      survey && !runway && !hasDefault ? [currentMissing(survey, plan), ...plan.findings] : plan.findings,
+    findings: [...(survey ? missingUntilApplied(input, survey, plan.operations) : []), ...plan.findings],
   }
-}
-
-/** A plan that makes the partition says enough by that; whoever only looks must learn that rows are lost now. */
-function currentMissing({ current }: Survey, plan: MaintenancePlan): Finding {
-  const { range } = current
-  const made = plan.operations.some(
-    (operation) =>
-      (operation.kind === 'create' || operation.kind === 'attach') && operation.range.from === range.from,
-  )
-  return finding('current-partition-missing', {
-    range,
-    message: `No partition of ${formatTableName(plan.table)} takes rows of the present moment (${range.from} to ${range.to}) and there is no DEFAULT, so their inserts fail.`,
-    next: made
-      ? 'Run `maintain`, or `apply`, now: the plan makes it.'
-      : 'See the other findings: they say why no plan makes it.',
-  })
 }
 
 /** An attached partition as the public `PartitionInfo`. */

@@ -2,6 +2,7 @@ import { formatDuration } from '../model/duration.ts'
 import { Instant } from '../model/instant.ts'
 import { whyNotTrusted } from '../model/marker.ts'
 import type { DetachedTable, Partition } from '../model/partition-tree.ts'
+import { quoteIdentifier } from '../model/quote.ts'
 import { formatTableName } from '../model/table-name.ts'
 import type { Evidence } from './evidence.ts'
 import type { Finding, FindingCode } from './finding.ts'
@@ -95,6 +96,19 @@ function decide(table: DetachedTable, context: Context): DetachedDecision {
     })
   }
   if (marker.kind === 'building') return decideHalfBuilt(table, context)
+  if (table.heirOf !== undefined) {
+    return keep(table, 'orphan-inherits', {
+      message: `${name} is detached and inherits from ${table.heirOf} by now, where its rows are found, so it is left alone.`,
+      next: `Clear its comment if it is to stay there, or take it out with ALTER TABLE .. NO INHERIT.`,
+    })
+  }
+  const lacking = marker.facts === undefined ? keyLackingIn(table, input) : undefined
+  if (lacking !== undefined) {
+    return keep(table, 'marker-not-trusted', {
+      message: `${name} carries a marker of ${formatTableName(parent.name)} that does not name the table itself, and it has no ${lacking}, so it was never a partition of it.`,
+      next: `Clear its comment, or drop it by hand.`,
+    })
+  }
 
   const span = rangeOfOrphan(table, context)
   if (span)
@@ -112,6 +126,15 @@ function decide(table: DetachedTable, context: Context): DetachedDecision {
     })
   }
   return decideDrop(table, undefined, context)
+}
+
+/** What of the parent's key the table does not have; whatever else it has, it cannot have been a partition then. */
+function keyLackingIn({ columns }: DetachedTable, { tree }: PlanInput): string | undefined {
+  const missing = tree.parent.key.find(
+    ({ name, type }) =>
+      name !== undefined && !columns.some((column) => column.name === name && column.type === type),
+  )
+  return missing && `column ${quoteIdentifier(missing.name ?? '')} of type ${missing.type}`
 }
 
 function decideHalfBuilt(table: DetachedTable, { evidence, input }: Context): DetachedDecision {
@@ -168,7 +191,10 @@ function namesOf(partitions: readonly Partition[]): string {
 
 function decideDrop(table: DetachedTable, span: Span | undefined, { input }: Context): DetachedDecision {
   const { drop } = input.config.lifecycle
+  const { marker } = table
   const name = formatTableName(table.name)
+  const detachedAt =
+    marker.kind === 'orphan' && marker.detachedAt !== undefined ? Instant.from(marker.detachedAt) : undefined
   if (drop.kind === 'never') {
     return keep(table, 'orphan-kept', {
       message: `${name} is detached and is kept: dropAfter is 'never'.`,
@@ -189,16 +215,15 @@ function decideDrop(table: DetachedTable, span: Span | undefined, { input }: Con
     })
   }
   const dropping = { kind: 'drop', table, ...(span && { range: span.range }) } as const
-  if (drop.graceMicros === 0n) {
+  // One line alone is no work of this tool or of its Python namesake.
+  const isKnown = marker.kind === 'orphan' && marker.facts !== undefined
+  if (drop.graceMicros === 0n && (isKnown || detachedAt !== undefined)) {
     return { ...dropping, reason: { code: 'grace-elapsed', text: 'detached, and no grace period is set' } }
   }
   const grace = formatDuration(drop.graceMicros)
-  const { marker } = table
-  const detachedAt =
-    marker.kind === 'orphan' && marker.detachedAt !== undefined ? Instant.from(marker.detachedAt) : undefined
   if (detachedAt === undefined) {
     return keep(table, 'orphan-age-unknown', {
-      message: `${name} does not say when it was detached, so its grace period of ${grace} cannot be shown to be over.`,
+      message: `${name} does not say when it was detached, so its grace period${drop.graceMicros === 0n ? '' : ` of ${grace}`} cannot be shown to be over.`,
       next: `Mark it again with \`pg-partsmith adopt\` (adoptPartition); the grace period then starts anew.`,
     })
   }
@@ -206,7 +231,7 @@ function decideDrop(table: DetachedTable, span: Span | undefined, { input }: Con
   if (now - detachedAt.epochMicroseconds < drop.graceMicros) {
     return keep(table, 'orphan-kept', {
       message: `${name} was detached at ${detachedAt.toString()} and is kept until ${detachedAt.add(drop.graceMicros).toString()}.`,
-      next: 'Nothing; it is dropped by the first run after that.',
+      next: 'Nothing: the first run after that which may drop drops it. To have it back, raise retentionCount; to keep it as it is, clear its comment.',
     })
   }
   const text = `detached at ${detachedAt.toString()}, the grace period of ${grace} is over`

@@ -2,6 +2,7 @@ import { formatTableName } from '../model/table-name.ts'
 import { allowedOnly } from './allowed.ts'
 import { basisOf } from './basis.ts'
 import { dropOperation, finalizeOperation } from './build-operation.ts'
+import { insertsFail } from './current-partition.ts'
 import { decideCreation, missingPeriods } from './creation.ts'
 import { defaultRowsNeeded, rowsAstray } from './default-rows.ts'
 import type { Evidence, EvidenceRequest } from './evidence.ts'
@@ -87,6 +88,7 @@ function decide(input: PlanInput, survey: Survey, evidence: Evidence): Decided {
   return {
     operations: allowed.operations,
     findings: [
+      ...insertsFail(input, survey, allowed.operations),
       ...missingRights(input, survey, allowed.operations),
       ...allowed.findings,
       ...pending.findings,

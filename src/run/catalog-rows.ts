@@ -113,6 +113,11 @@ export function detachedTable(row: CatalogRow, markerPrefix: string): readonly D
       sizeBytes: sizeBytes(row),
       comment,
       marker,
+      heirOf: optionalText(row, 'heir_of'),
+      columns: jsonColumn(row['columns'], (column) => ({
+        name: member(column, 'name'),
+        type: member(column, 'type'),
+      })),
       referencedBy: foreignKeys(row['referenced_by']),
       foreignKeys: foreignKeys(row['foreign_keys']),
     },

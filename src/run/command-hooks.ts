@@ -117,8 +117,9 @@ export function eventJson(event: PartitionEvent): Readonly<Record<string, unknow
 }
 
 function quote(said: string): string {
-  const lines = said.trim().split('\n').slice(-5).join(' / ')
-  return lines === '' ? '' : `: ${lines}`
+  const lines = said.trim().split('\n').slice(-20)
+  if (lines.length > 1) return `:\n${lines.join('\n')}`
+  return lines[0] === '' ? '' : `: ${lines[0]}`
 }
 
 function kill(pid: number | undefined, signal: NodeJS.Signals): void {

@@ -14,14 +14,17 @@ import {
 } from '../errors.ts'
 import { formatTableName } from '../model/table-name.ts'
 import { describeHolder } from '../plan/blocker.ts'
-import type { Operation } from '../plan/operation.ts'
+import type { DetachOperation, Operation } from '../plan/operation.ts'
 import type { DdlLimits } from '../sql/settings.ts'
 import type { Refusal } from '../sql/statement.ts'
 import { describeError, isConnectionFailure, sqlStateOf, sqlStates } from './sql-state.ts'
 import { LockNotFree } from './lock-ladder.ts'
 import { StepRefused } from './step-runner.ts'
 
-type Subject = Pick<Operation, 'parent' | 'partition'> & { readonly kind: Operation['kind'] | 'adopt' }
+type Subject = Pick<Operation, 'parent' | 'partition'> & {
+  readonly kind: Operation['kind'] | 'adopt'
+  readonly mode?: DetachOperation['mode']
+}
 
 /** Turns what went wrong in an operation into an error whose message is a sentence with a next step. */
 export function explainFailure(error: unknown, subject: Subject, limits: DdlLimits): unknown {
@@ -126,21 +129,27 @@ function statementError(about: {
   const { error, state, what, subject, limits } = about
   const cause = { cause: error, sqlState: state }
   const said = describeError(error)
-  const unchanged = `Nothing was ${done[subject.kind] ?? 'changed'}`
+  const later = isConcurrent(subject)
+    ? 'The next run finishes what was begun, or tries again.'
+    : `Nothing was ${done[subject.kind] ?? 'changed'}; the next run tries again.`
+  const failed = new StatementFailedError(`${what}: ${said}${detailOf(error)} (SQLSTATE ${state}).`, {
+    ...cause,
+    code: 'statement-failed',
+  })
   switch (state) {
     case sqlStates.lockNotAvailable:
       return new StatementFailedError(
-        `${what}: a lock was not free within ${limits.lockTimeoutMs} ms, so it gave way. ${unchanged}; the next run tries again.`,
+        `${what}: a lock was not free within ${limits.lockTimeoutMs} ms, so it gave way. ${later}`,
         { ...cause, code: 'lock-timeout' },
       )
     case sqlStates.deadlockDetected:
-      return new StatementFailedError(
-        `${what}: the server ended it to resolve a deadlock. ${unchanged}; the next run tries again.`,
-        { ...cause, code: 'lock-timeout' },
-      )
+      return new StatementFailedError(`${what}: the server ended it to resolve a deadlock. ${later}`, {
+        ...cause,
+        code: 'lock-timeout',
+      })
     case sqlStates.queryCanceled:
       return new StatementFailedError(
-        `${what}: a statement was cancelled, by its limit of ${limits.statementTimeoutMs} ms or by somebody. The next run tries again.`,
+        `${what}: a statement was cancelled, by its limit of ${limits.statementTimeoutMs} ms or by somebody. ${later}`,
         { ...cause, code: 'statement-timeout' },
       )
     case sqlStates.insufficientPrivilege:
@@ -170,12 +179,21 @@ function statementError(about: {
     case sqlStates.invalidObjectDefinition:
     case sqlStates.objectNotInPrerequisiteState:
       return new PlanStaleError(`${what}: ${said}${detailOf(error)}. Nothing was changed; plan again.`, cause)
+    case sqlStates.datatypeMismatch:
+    case sqlStates.internalError:
+      if (subject.kind !== 'finalize' && !isConcurrent(subject)) return failed
+      return new StatementFailedError(
+        `${what}: ${said}. A column or CHECK of ${formatTableName(subject.parent)} was changed while this detach was pending, and PostgreSQL 18 cannot finish it so. Undo that change and run again, or drop ${formatTableName(subject.partition)} by hand; its rows are not found through the parent meanwhile.`,
+        { ...cause, code: 'statement-failed' },
+      )
     default:
-      return new StatementFailedError(`${what}: ${said}${detailOf(error)} (SQLSTATE ${state}).`, {
-        ...cause,
-        code: 'statement-failed',
-      })
+      return failed
   }
+}
+
+/** What was begun outside of a transaction is not undone. */
+function isConcurrent({ mode }: Subject): boolean {
+  return mode === 'concurrent'
 }
 
 function detailOf(error: unknown): string {

@@ -243,13 +243,14 @@ export class PartitionLifecycleService {
     const trusted = TablePartitionConfig.from(config)
     const name = typeof table === 'string' ? { schema: trusted.schema, name: table } : table
     const { error } = await this.#underLock(trusted, options, async ({ record, signal }) => {
-      const tree = await this.#parts.metadata.readTree(trusted.table, { signal })
-      refuseToChange({ tree })
-      const { takenNames } = await this.#parts.metadata.collectEvidence(
+      const { input, plan } = await this.#planner.plan(trusted, { ...options, signal })
+      refuseToChange(input)
+      const { tree } = input
+      const evidence = await this.#parts.metadata.collectEvidence(
         { names: [name], maybeEmpty: [] },
         { signal },
       )
-      const oid = adoptable(name, takenNames.get(formatTableName(name)))
+      const oid = adoptable(name, { tree, plan, evidence })
       await this.#parts.repo.adoptPartition(
         { parent: tree.parent.name, parentOid: tree.parent.oid, table: name, oid },
         { server: tree.server, signal, ...nowOf(options) },

@@ -24,6 +24,8 @@ export const sqlStates = {
   wrongObjectType: '42809',
   tooManyConnections: '53300',
   outOfMemory: '53200',
+  datatypeMismatch: '42804',
+  internalError: 'XX000',
   objectNotInPrerequisiteState: '55000',
   objectInUse: '55006',
   lockNotAvailable: '55P03',

@@ -44,6 +44,9 @@ SELECT ${pins},
  * Everything is looked up by an index, table by table: `LIMIT 1` keeps PostgreSQL from reading all of `pg_class` for a
  * fleet, and the foreign keys that refer to a table are found through what they depend on, because `pg_constraint` has
  * no index on `confrelid`. Columns of keys come as numbers, as the catalog has them.
+ *
+ * A foreign key has a row for each partition at either end, below that of the whole; only that one counts, and where the
+ * table is a partition itself, the one that came from its own parent.
  */
 export const readParents = `
 WITH parent AS (
@@ -73,14 +76,17 @@ SELECT p.schema, p.name, p.oid::text, p.partstrat::text AS method,
        (SELECT json_agg(json_build_object('name', k.conname, 'schema', n.nspname, 'table', c.relname)
                         ORDER BY n.nspname, c.relname, k.conname)
         FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-        WHERE k.contype = 'f' AND k.confrelid IN (p.oid, p.partdefid) AND k.conparentid = 0
+        WHERE k.contype = 'f' AND k.confrelid IN (p.oid, p.partdefid)
           AND k.oid IN (SELECT d.objid FROM pg_depend d
                         WHERE d.classid = 'pg_constraint'::regclass AND d.refclassid = 'pg_class'::regclass
-                          AND d.refobjid IN (p.oid, p.partdefid) AND d.refobjsubid > 0))::text AS referenced_by,
+                          AND d.refobjid IN (p.oid, p.partdefid) AND d.refobjsubid > 0)
+          AND NOT EXISTS (SELECT FROM pg_constraint up
+                          WHERE up.oid = k.conparentid AND up.confrelid IN (k.confrelid, p.oid)))::text AS referenced_by,
        (SELECT json_agg(json_build_object('name', k.conname, 'schema', n.nspname, 'table', c.relname)
                         ORDER BY n.nspname, c.relname, k.conname)
         FROM pg_constraint k JOIN pg_class c ON c.oid = k.confrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-        WHERE k.contype = 'f' AND k.conrelid = p.oid AND k.conparentid = 0)::text AS foreign_keys
+        WHERE k.contype = 'f' AND k.conrelid = p.oid AND NOT EXISTS (
+          SELECT FROM pg_constraint up WHERE up.oid = k.conparentid AND up.conrelid = k.conrelid))::text AS foreign_keys
 FROM parent p
 ORDER BY p.ord`
 
@@ -132,6 +138,10 @@ SELECT m.oid::text, m.nspname::text AS schema, m.relname::text AS name, m.relkin
        m.description AS comment, m.reltuples::text AS rows,
        (m.relpages * current_setting('block_size')::bigint)::text AS size,
        r.keys::text AS referenced_by,
+       (SELECT min(hn.nspname || '.' || h.relname) FROM pg_inherits i JOIN pg_class h ON h.oid = i.inhparent
+        JOIN pg_namespace hn ON hn.oid = h.relnamespace WHERE i.inhrelid = m.oid) AS heir_of,
+       (SELECT json_agg(json_build_object('name', a.attname, 'type', format_type(a.atttypid, NULL)) ORDER BY a.attnum)
+        FROM pg_attribute a WHERE a.attrelid = m.oid AND a.attnum > 0 AND NOT a.attisdropped)::text AS columns,
        (SELECT json_agg(json_build_object('name', k.conname, 'schema', n.nspname, 'table', c.relname)
                         ORDER BY k.conname)
         FROM pg_constraint k JOIN pg_class c ON c.oid = k.confrelid JOIN pg_namespace n ON n.oid = c.relnamespace

@@ -76,8 +76,9 @@ function concurrentSteps(operation: DetachOperation, context: DdlContext): reado
  * FINALIZE may run in a transaction, so that it is undone with its guard.
  *
  * With its locks taken it waits for every older snapshot of the database, also of transactions that never touched the
- * table, and `lock_timeout` counts for that wait. No reader or writer of the parent queues behind it, so the wait is
- * given half the statement limit, unless foreign keys mean that another table is locked after it.
+ * table, and `lock_timeout` counts for that wait. Nobody queues behind it but who sees the partition still: a reader of
+ * it, or a transaction with an older snapshot. So the wait is longer than others, unless foreign keys mean that another
+ * table is locked after it, and shorter than the server takes to look for a deadlock with such a transaction.
  */
 export function finalizeSteps(operation: FinalizeOperation, context: DdlContext): readonly Step[] {
   const { parent, partition, locks } = operation
@@ -90,7 +91,7 @@ export function finalizeSteps(operation: FinalizeOperation, context: DdlContext)
       execute(sql`LOCK TABLE ONLY ${qualified(parent)} IN SHARE UPDATE EXCLUSIVE MODE`),
       execute(sql`LOCK TABLE ONLY ${qualified(partition)} IN ACCESS EXCLUSIVE MODE`),
       attachedGuard(operation),
-      ...(hasNeighbours ? [] : [execute(waitPatiently(context.limits))]),
+      ...(hasNeighbours ? [] : [execute(waitPatiently(context.limits, context.deadlockTimeoutMs))]),
       execute(sql`ALTER TABLE ${qualified(parent)} DETACH PARTITION ${qualified(partition)} FINALIZE`),
     ]),
   ]
@@ -123,8 +124,9 @@ export function unmarkSteps(operation: UnmarkOperation, context: DdlContext): re
 }
 
 /**
- * The detach waits for every transaction that holds a lock on the parent, prepared ones too, and while it waits the
- * rows are out of sight and nothing else can be detached. So it does not begin behind one that may stay for long.
+ * The detach waits for every transaction that holds a lock on the parent or the partition, prepared ones too. While it
+ * waits the rows are out of sight, nothing else can be detached, and no other run can work on the table. So it does not
+ * begin behind one that may stay for long.
  */
 function noOldTransaction(
   { parent, partition }: DetachOperation,
@@ -132,16 +134,17 @@ function noOldTransaction(
 ): CommandStep['pin']['others'] {
   const longMs = limits.statementTimeoutMs
   return {
-    ask: lockHolders([parent]),
-    expect: `no transaction has held a lock on ${formatTableName(parent)} for ${longMs} ms, and no prepared one holds any`,
+    ask: lockHolders([parent, partition]),
+    expect: `no transaction that is ${longMs} ms old holds a lock on either table, and no prepared one`,
     check: (rows) => {
       const old = rows
         .flatMap(readHolder)
         .filter(({ prepared, ageMs = 0 }) => prepared !== undefined || ageMs >= longMs)
-      const [first] = old
+      // Most hold a lock on both.
+      const [first, ...more] = new Map(old.map((holder) => [holder.pid ?? holder.prepared, holder])).values()
       if (!first) return undefined
-      const more = old.length > 1 ? ` (and ${old.length - 1} more)` : ''
-      return `the rows of ${formatTableName(partition)} would be out of sight for as long as ${describeHolder(first)}${more}, so it was not begun`
+      const others = more.length > 0 ? ` (and ${more.length} more)` : ''
+      return `the rows of ${formatTableName(partition)} would be out of sight for as long as ${describeHolder(first)}${others}, so it was not begun`
     },
   }
 }

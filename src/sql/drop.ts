@@ -84,19 +84,21 @@ function checkMarker(
 }
 
 /**
- * What would make DROP TABLE fail without CASCADE: a view, a foreign key of another table, an heir, a function. What is
- * a part of the table, such as a generated column or a trigger, goes with it, although it depends on a column, too.
+ * What would make DROP TABLE fail without CASCADE: a view, a foreign key of another table, an heir, a function; and what
+ * depends on a part of the table, such as a sequence that it owns or its row type. The parts themselves go with it.
  */
 function dependentsGuard({ partition, guard }: DropOperation): Guard {
   return {
     kind: 'guard',
     ask: sql`
+WITH RECURSIVE part AS (
+  SELECT 'pg_class'::regclass::oid AS class, ${literal(guard.oid)}::oid AS object
+  UNION
+  SELECT d.classid, d.objid FROM part p JOIN pg_depend d ON d.refclassid = p.class AND d.refobjid = p.object
+  WHERE d.deptype IN ('a', 'i'))
 SELECT pg_describe_object(d.classid, d.objid, d.objsubid) AS dependent
-FROM pg_depend d
-WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = ${literal(guard.oid)}::oid AND d.deptype = 'n'
-  AND NOT EXISTS (SELECT FROM pg_depend own
-                  WHERE own.classid = d.classid AND own.objid = d.objid AND own.deptype IN ('a', 'i')
-                    AND own.refclassid = d.refclassid AND own.refobjid = d.refobjid)
+FROM part p JOIN pg_depend d ON d.refclassid = p.class AND d.refobjid = p.object AND d.deptype = 'n'
+WHERE (d.classid, d.objid) NOT IN (SELECT class, object FROM part)
 LIMIT 1`,
     expect: 'nothing depends on the table',
     check: (row) =>

@@ -18,6 +18,7 @@ SELECT p.oid::text AS parent_oid, pg_get_userbyid(p.relowner)::text AS parent_ow
        f.relname::text AS default_name, c.oid::text AS oid,
        pg_get_userbyid(c.relowner)::text AS owner, c.relispartition::text AS attached, i.inhparent::text AS attached_to, i.inhdetachpending::text AS pending,
        pg_get_expr(c.relpartbound, 0) AS bound, d.description AS comment,
+       (SELECT min(h.inhparent::regclass::text) FROM pg_inherits h WHERE h.inhrelid = c.oid AND NOT c.relispartition) AS heir_of,
        (extract(epoch FROM clock_timestamp()) * 1000000)::bigint::text AS now
 FROM (SELECT 1) AS one
 LEFT JOIN (pg_class p JOIN pg_namespace pn ON pn.oid = p.relnamespace
@@ -53,6 +54,8 @@ export interface Seen {
   readonly owner: string | null
   readonly attachedTo: string | null
   readonly pending: boolean
+  /** A table that it inherits from without being its partition. */
+  readonly heirOf: string | null
   readonly bound: string | null
   readonly comment: string | null
   readonly now: Instant
@@ -75,6 +78,7 @@ export function readSeen(row: Row | undefined): Seen {
     owner: text('owner'),
     attachedTo: text('attached') === 'true' ? text('attached_to') : null,
     pending: text('pending') === 'true',
+    heirOf: text('heir_of'),
     bound: text('bound'),
     comment: text('comment'),
     now: Instant.fromMicroseconds(BigInt(text('now') ?? '0')),
@@ -151,6 +155,8 @@ export function checkDetached(
   if (seen.oid !== expected.oid)
     return refuse('stale', `${name} is another table now than when this was planned`)
   if (seen.attachedTo !== null) return refuse('attached', `${name} was attached again since this was planned`)
+  if (seen.heirOf !== null)
+    return refuse('attached', `${name} inherits from ${seen.heirOf} by now, where its rows are found`)
   return undefined
 }
 

@@ -48,10 +48,17 @@ SELECT pg_catalog.set_config('row_security', 'off', true),
        pg_catalog.set_config('lock_timeout', greatest(1, least(1000, s.setting::int * 8 / 10))::text, true)
 FROM pg_catalog.pg_settings s WHERE s.name = 'deadlock_timeout'`
 
-/** Lets the next statement wait for a lock half as long as it may run, so that it is the wait that gives way. */
-export function waitPatiently({ lockTimeoutMs, statementTimeoutMs }: DdlLimits): Sql {
-  const patience = Math.max(lockTimeoutMs, Math.floor(statementTimeoutMs / 2))
-  return sql`SELECT pg_catalog.set_config('lock_timeout', ${literal(`${patience}ms`)}, true)`
+/**
+ * Lets the next statement wait for a lock as long as it may without the deadlock detector ever looking, and half as long
+ * as it may run, so that it is the wait that gives way.
+ */
+export function waitPatiently(limits: DdlLimits, deadlockTimeoutMs: number): Sql {
+  const half = Math.max(limits.lockTimeoutMs, Math.floor(limits.statementTimeoutMs / 2))
+  const patience = lockTimeoutFor({ ...limits, lockTimeoutMs: half }, deadlockTimeoutMs)
+  const one = literal(`${Math.max(1, Math.floor(patience * 0.9))}ms`)
+  const all = literal(`${patience}ms`)
+  // It may wait for one after the other, each time as long as lock_timeout says.
+  return sql`SELECT pg_catalog.set_config('lock_timeout', ${one}, true), pg_catalog.set_config('statement_timeout', ${all}, true)`
 }
 
 /**

@@ -146,6 +146,34 @@ describeCli('bad input', (major, cli) => {
     expect(fine.code).toBe(0)
   })
 
+  it('is the same for validate as for plan: every warning is shown, and the exit code is the same', async () => {
+    const database = await createDatabase(major)
+    await makeMonthly(database, { ahead: true, withDefault: true })
+    await database.sql(`INSERT INTO app.events VALUES (1, '2001-02-03 00:00:00+00')`)
+    await makeMonthly(database, { name: 'fine', ahead: true })
+    const cwd = directoryWith(database, { tables: [monthly('events'), monthly('fine')] })
+    const { code, stdout } = await cli(['validate'], { cwd })
+    expect(stdout).toContain('warning  rows-astray-in-default')
+    expect(stdout).toMatch(/app\.fine.*\n {2}ok {2}6 partitions/)
+    expect(stdout).toMatch(/\n1 of 2 tables is not as wanted\.\n$/)
+    expect(code).toBe(3)
+    expect((await cli(['plan'], { cwd })).code).toBe(3)
+    const json = JSON.parse((await cli(['validate', '--output', 'json'], { cwd })).stdout)
+    expect(json).toMatchObject({
+      exitCode: 3,
+      tables: [
+        { exitCode: 3, valid: false, findings: [{ code: 'rows-astray-in-default', severity: 'warning' }] },
+        { exitCode: 0, valid: true, findings: [] },
+      ],
+    })
+    const alone = await cli(['validate', '--table', 'events'], { cwd })
+    expect(alone.stdout).toMatch(/\nThe table is not as wanted\.\n$/)
+    await database.sql(`DELETE FROM app.events WHERE created_at < '2002-01-01'`)
+    const both = await cli(['validate'], { cwd })
+    expect(both.stdout).toMatch(/\nBoth tables are as configured\.\n$/)
+    expect(both.code).toBe(0)
+  })
+
   it('is 3 where the role has no right to change the table, and nothing is done', async () => {
     const database = await createDatabase(major)
     await makeMonthly(database)

@@ -285,6 +285,7 @@ describe('a password file', () => {
     await file('.pgpass', 'localhost:5432:db:me:socket\n')
     const target = await find({ url: 'postgres://me@/db?host=/run/pg', env: { HOME: directory } })
     expect(target.options.password).toBe('socket')
+    expect(target.database).toEqual({ name: 'db', host: '/run/pg', port: 5432, user: 'me' })
   })
 
   it('is not used when others may read it', async () => {

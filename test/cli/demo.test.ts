@@ -13,6 +13,7 @@ import {
 } from '../support/cli.ts'
 import { createDatabase } from '../support/database.ts'
 import { processesOf, temporaryDirectory } from '../support/embedded-host.ts'
+import { createRole } from '../support/roles.ts'
 
 describe('demo', () => {
   it('shows before, plan, apply, after, and that a second run has nothing to do, and leaves nothing behind', async () => {
@@ -57,6 +58,32 @@ describe('demo', () => {
       ])
     },
   )
+
+  it('does the same whatever TimeZone and DateStyle the role has', async () => {
+    const database = await createDatabase(newest)
+    for (const settings of [
+      { timezone: 'Europe/Berlin' },
+      { timezone: 'America/New_York', datestyle: 'SQL, DMY', intervalstyle: 'sql_standard' },
+    ]) {
+      const role = await createRole(database, { settings, superuser: true })
+      const { code, stdout, stderr } = await runInProcess(['demo', '--url', role.url])
+      expect(stderr).toBe('')
+      expect(stdout).toContain('Created 2, detached 6, dropped 6.')
+      expect(code).toBe(0)
+    }
+  })
+
+  it('ends with 1 for what nobody foresaw, and drops its schema', async () => {
+    const database = await createDatabase(newest)
+    // No sentence of ours foresees that the server does not let the table be made.
+    await database.sql(`
+      CREATE FUNCTION refuse() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'not here'; END $$;
+      CREATE EVENT TRIGGER refuse ON ddl_command_start WHEN TAG IN ('CREATE TABLE') EXECUTE FUNCTION refuse();`)
+    const { code, stderr } = await runInProcess(['demo', '--url', database.url])
+    expect(stderr).toContain('Something unexpected happened: not here.')
+    expect(code).toBe(1)
+    expect(await schemasOf(database)).toEqual([])
+  })
 
   it('drops its schema when it is interrupted, too', async () => {
     const database = await createDatabase(newest)
@@ -105,7 +132,7 @@ describe('demo', () => {
 
     expect(stderr).toMatch(/^pg-partsmith: The embedded PostgreSQL 18 is not installed: .*npm install/)
     expect(stderr).toContain('pg-partsmith demo --url postgres://..')
-    expect(stdout).toContain('Starting a PostgreSQL server')
+    expect(stdout).toBe('Starting a PostgreSQL server for this ..\n')
     expect(code).toBe(4)
   })
 })

@@ -32,6 +32,7 @@ describeCli('init', (major, cli) => {
 
     const text = readFileSync(join(cwd, 'partsmith.config.yaml'), 'utf8')
     expect(text).toContain('    # retentionCount: 12 # without it nothing ever expires')
+    expect(text).toContain('    # retentionCount: 72 # without it nothing ever expires')
     expect(text).toContain('#   app.lists: it is partitioned by LIST')
     expect(text).toMatch(/# The zone is read from the bounds\. \S+ and \d+ more fit as well\./)
     expect(text).not.toContain('connection')

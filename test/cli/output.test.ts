@@ -1,6 +1,10 @@
+import { spawnSync } from 'node:child_process'
 import {
   chmodSync,
+  closeSync,
+  existsSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   statSync,
@@ -8,8 +12,8 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import { expect, it } from 'vitest'
-import { describeCli, unwrapped, workingDirectory } from '../support/cli.ts'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { builtProgram, describeCli, unwrapped, workingDirectory } from '../support/cli.ts'
 import { directoryWith, makeMonthly, monthly } from '../support/cli-tables.ts'
 import { createDatabase } from '../support/database.ts'
 
@@ -55,6 +59,8 @@ describeCli('output', (major, cli) => {
       const { stdout, code } = await cli([...args, '--output', 'json'], { cwd })
       const envelope: Record<string, unknown> = JSON.parse(stdout)
       expect(envelope).toMatchObject({ version: 1, command: args[0], exitCode: code })
+      const { hostname: host, port, username: user } = new URL(database.url)
+      expect(envelope['database']).toEqual({ name: database.name, host, port: Number(port), user })
       expect(new Date(String(envelope['generatedAt'])).getTime()).toBeGreaterThan(0)
       expect(envelope['tables']).toMatchObject([
         { schema: 'app', name: 'events' },
@@ -85,6 +91,33 @@ describeCli('output', (major, cli) => {
     })
   })
 
+  it('names the database first, whatever the command, and never a password', async () => {
+    const database = await createDatabase(major)
+    await makeMonthly(database, { past: 3 })
+    const cwd = directoryWith(database, { tables: [monthly('events')] })
+    const url = new URL(database.url)
+    url.password = 'not-for-your-eyes'
+    await database.sql('CREATE TABLE app.old (id bigint, created_at timestamptz NOT NULL)')
+    const line = `${database.name} on ${url.host} as ${url.username}`
+    for (const args of [
+      ['validate'],
+      ['inspect'],
+      ['plan'],
+      ['apply'],
+      ['maintain'],
+      ['adopt', '--partition', 'old'],
+    ]) {
+      const { stdout, stderr } = await cli([...args, '--url', url.href], { cwd })
+      expect(stdout.split('\n')[0], args[0]).toBe(line)
+      expect(stdout.split(line), args[0]).toHaveLength(2)
+      expect(stdout + stderr).not.toContain(url.password)
+    }
+    const sql = await cli(['plan', '--sql'], { cwd })
+    expect(sql.stdout.split('\n')[0]).toBe(`-- ${line}`)
+    // The library's own output, for machines, has no such line.
+    expect((await cli(['plan', '--output', 'metrics'], { cwd })).stdout).not.toContain(line)
+  })
+
   it('gives an envelope also where the configuration is wrong', async () => {
     const cwd = directoryWith({ url: 'postgres://127.0.0.1/x' }, { tables: [] })
     const { stdout, stderr, code } = await cli(['plan', '--output', 'json'], { cwd })
@@ -95,6 +128,7 @@ describeCli('output', (major, cli) => {
       tables: [],
       error: { code: 'invalid-config', problems: [{ path: ['tables'] }] },
     })
+    expect(JSON.parse(stdout)).not.toHaveProperty('database')
     expect(stderr).toContain('partsmith.config.json:')
     expect(code).toBe(4)
   })
@@ -109,9 +143,9 @@ describeCli('output', (major, cli) => {
 
     const maintained = await cli(['maintain', '--allow-destructive', '--output', 'metrics'], { cwd })
     const seen = samplesOf(maintained.stdout)
-    expect(seen.get('pg_partsmith_applied_operations{table="app.events",operation="create"}')).toBe(3)
-    expect(seen.get('pg_partsmith_applied_operations{table="app.events",operation="detach"}')).toBe(1)
-    expect(seen.get('pg_partsmith_applied_operations{table="app.events",operation="drop"}')).toBe(0)
+    expect(seen.get('pg_partsmith_applied_operations{table="app.events",kind="create"}')).toBe(3)
+    expect(seen.get('pg_partsmith_applied_operations{table="app.events",kind="detach"}')).toBe(1)
+    expect(seen.get('pg_partsmith_applied_operations{table="app.events",kind="drop"}')).toBe(0)
     expect(seen.get('pg_partsmith_issues{table="app.events"}')).toBe(0)
     expect(seen.get('pg_partsmith_issues{table="app.gone"}')).toBe(1)
     expect(seen.get('pg_partsmith_pending_operations{table="app.events",kind="create"}')).toBe(0)
@@ -132,9 +166,7 @@ describeCli('output', (major, cli) => {
     expect(planned.get('pg_partsmith_pending_operations{table="app.events",kind="drop"}')).toBe(0)
     const inspected = samplesOf((await cli(['inspect', '--output', 'metrics'], { cwd })).stdout)
     expect(inspected.has('pg_partsmith_pending_operations{table="app.events",kind="create"}')).toBe(true)
-    expect(inspected.has('pg_partsmith_applied_operations{table="app.events",operation="create"}')).toBe(
-      false,
-    )
+    expect(inspected.has('pg_partsmith_applied_operations{table="app.events",kind="create"}')).toBe(false)
   })
 
   it('still gives metrics where the server cannot be reached', async () => {
@@ -224,3 +256,16 @@ function samplesOf(text: string): ReadonlyMap<string, number> {
   expect(text.endsWith('\n')).toBe(true)
   return samples
 }
+
+describe.runIf(existsSync('/dev/full'))('output that cannot be written', () => {
+  it('is a failure, whatever else went well', () => {
+    const full = openSync('/dev/full', 'w')
+    onTestFinished(() => {
+      closeSync(full)
+    })
+    const { status } = spawnSync(process.execPath, [builtProgram(), 'schema'], {
+      stdio: ['ignore', full, 'ignore'],
+    })
+    expect(status).toBe(1)
+  })
+})

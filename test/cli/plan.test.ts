@@ -16,7 +16,7 @@ describeCli('plan', (major, cli) => {
     const { code, stdout, stderr } = await cli(['plan'], { cwd })
 
     expect(stderr).toBe('')
-    expect(stdout).toMatch(/^app\.events\s/)
+    expect(stdout).toMatch(/^app\.events\s/m)
     expect(stdout).toMatch(/1 {2}create {2}events__\d{4}_\d\d {2}\d{4}-\d\d-01 to \d{4}-\d\d-01/)
     expect(stdout).toContain('each: 3 partitions are wanted from the current one on')
     expect(stdout).toMatch(/4 {2}detach {2}events_old_3/)
@@ -50,9 +50,10 @@ describeCli('plan', (major, cli) => {
 
     const { code, stdout } = await cli(['plan', '--check'], { cwd })
 
+    expect(stdout).toContain('error  inserts-fail')
     expect(stdout).toContain('warning  name-taken')
     expect(stdout).toContain('Next: ')
-    expect(stdout).toContain('2 operations, 1 finding.')
+    expect(stdout).toContain('2 operations, 2 findings.')
     expect(code).toBe(3)
   })
 
@@ -63,12 +64,31 @@ describeCli('plan', (major, cli) => {
 
     const { code, stdout } = await cli(['plan', '--sql'], { cwd })
 
-    expect(stdout).toMatch(/^-- app\.events: 3 operations, planned at /)
+    expect(stdout).toMatch(/^-- .+ on .+ as .+\n\n-- app\.events: 3 operations, planned at /)
     expect(stdout).toContain('ATTACH PARTITION')
     expect(stdout).not.toContain('Nothing was changed')
     expect(code).toBe(0)
     const json = JSON.parse((await cli(['plan', '--sql', '--output', 'json'], { cwd })).stdout)
     expect(json.tables[0].sql).toContain('ATTACH PARTITION')
+  })
+
+  it('refuses --locks beside --sql, where it would have no effect', async () => {
+    const { code, stderr } = await cli(['plan', '--sql', '--locks'])
+    expect(stderr).toContain('--locks does not go with --sql')
+    expect(code).toBe(64)
+  })
+
+  it('says for --save with which words the plans are carried out: the flag only where a table needs it', async () => {
+    const database = await createDatabase(major)
+    await makeMonthly(database, { past: 4 })
+    const save = async (more: Parameters<typeof monthly>[1]): Promise<string> => {
+      const cwd = directoryWith(database, { tables: [monthly('events', { retentionCount: 3, ...more })] })
+      return unwrapped((await cli(['plan', '--save', 'p.json'], { cwd })).stdout)
+    }
+    expect(await save({})).toContain('`pg-partsmith apply --plan p.json --allow-destructive`')
+    const allowed = await save({ allowDestructive: true })
+    expect(allowed).toContain('`pg-partsmith apply --plan p.json`')
+    expect(allowed).toContain('drops without asking')
   })
 
   it('says for --locks what every operation blocks', async () => {

@@ -130,6 +130,31 @@ describeCliOnEachServer('apply and maintain', (major, cli) => {
       expect(await partitionsOf(database)).toHaveLength(2)
     })
 
+    it('says of what it withheld that a new plan is needed, because the saved one holds only once', async () => {
+      const database = await createDatabase(major)
+      await makeMonthly(database, { past: 4 })
+      const cwd = directoryWith(database, { tables: [monthly('events', { retentionCount: 3 })] })
+      await cli(['plan', '--save', 'plan.json'], { cwd })
+
+      const { code, stdout } = await cli(['apply', '--plan', 'plan.json'], { cwd })
+
+      expect(unwrapped(stdout)).toContain(
+        '4 operations were withheld, because rows would be taken away: this plan does not hold any more, so make a new one with `plan --save` and carry it out with --allow-destructive,',
+      )
+      expect(code).toBe(2)
+      const again = await cli(['apply', '--plan', 'plan.json', '--allow-destructive'], { cwd })
+      expect(unwrapped(again.stdout)).toContain('plan again')
+      expect(again.code).toBe(3)
+
+      // Of a plan that only retires nothing was done, so it still holds.
+      await cli(['plan', '--save', 'retire.json'], { cwd })
+      const untouched = await cli(['apply', '--plan', 'retire.json'], { cwd })
+      expect(unwrapped(untouched.stdout)).toContain('then run again with --allow-destructive')
+      const done = await cli(['apply', '--plan', 'retire.json', '--allow-destructive'], { cwd })
+      expect(done.code).toBe(0)
+      expect(done.stdout).toContain('Detached 2, dropped 2.')
+    })
+
     it('refuses a plan that was cut short, edited, or is something else, naming the file', async () => {
       const database = await createDatabase(major)
       await makeMonthly(database)

@@ -9,6 +9,7 @@ import { createDatabase, type TestDatabase } from '../support/database.ts'
 describe('a run that is told to stop', () => {
   it.each([
     ['SIGTERM', 143],
+    ['SIGQUIT', 143],
     ['SIGINT', 130],
   ] as const)(
     'by %s cancels what waits on the server, releases the lock and ends with %i',

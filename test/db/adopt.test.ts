@@ -39,4 +39,18 @@ describeEachServer('adopting', (major) => {
     await partsmith.maintain(config)
     expect(await database.sql(`SELECT to_regclass('${table}')::text AS name`)).toEqual([{ name: table }])
   })
+
+  it('leaves a table alone that was detached here, because a new marker would not know its range', async () => {
+    await using database = await createDatabase(major)
+    await database.sql(`${given}
+      CREATE TABLE events__2026_02 PARTITION OF events FOR VALUES FROM ('2026-02-01 00:00+00') TO ('2026-03-01 00:00+00');`)
+    const partsmith = createPartsmith({ pool: database.pool })
+    const now = '2026-03-15T12:00:00Z'
+    await partsmith.maintain({ ...config, dropAfter: '7 days' }, { now })
+    await expect(partsmith.adoptPartition(config, 'events__2026_02')).rejects.toThrow(
+      'public.events__2026_02 was detached here and is managed already; adopting it would forget which rows it holds. Nothing was changed.',
+    )
+    const again = await partsmith.maintain({ ...config, retentionCount: 2 }, { now })
+    expect(again.operations).toMatchObject([{ id: 'attach public.events__2026_02', status: 'done' }])
+  })
 })

@@ -4,6 +4,7 @@ import type { MaintenancePlan, Operation } from '../../src/index.ts'
 import { createPartsmith, planFromJson, planToJson } from '../../src/index.ts'
 import { createDatabase, describeEachServer } from '../support/database.ts'
 import { ownPool } from '../support/own-pool.ts'
+import { createRole } from '../support/roles.ts'
 
 const now = '2026-03-15T12:00:00Z'
 const config = {
@@ -143,5 +144,99 @@ describeEachServer('a pool', (major) => {
     expect(results.map(({ success, detachedCount }) => ({ success, detachedCount }))).toEqual(
       names.map(() => ({ success: true, detachedCount: 1 })),
     )
+  })
+})
+
+describeEachServer('a table that is a partition itself', (major) => {
+  it.each([
+    ['refers', 'ALTER TABLE root ADD FOREIGN KEY (device) REFERENCES device;', 'device'],
+    [
+      'is referred to',
+      'CREATE TABLE note (id int, region text, at timestamptz, FOREIGN KEY (id, region, at) REFERENCES root);',
+      'note',
+    ],
+  ])('knows the foreign keys by which its parent %s', async (_, keys, neighbour) => {
+    await using database = await createDatabase(major)
+    await database.sql(`CREATE TABLE device (id int PRIMARY KEY);
+      CREATE TABLE root (id int, region text, at timestamptz NOT NULL, device int, PRIMARY KEY (id, region, at)) PARTITION BY LIST (region);
+      CREATE TABLE events PARTITION OF root FOR VALUES IN ('eu') PARTITION BY RANGE (at); ${keys} ${march}
+      CREATE TABLE e1 PARTITION OF events FOR VALUES FROM ('2026-01-01 00:00+00') TO ('2026-02-01 00:00+00');`)
+    const { operations } = await createPartsmith({ pool: database.pool }).plan(config, { now })
+    expect(operations[0]).toMatchObject({ kind: 'detach', mode: 'blocking' })
+    expect(operations[0]?.locks.filter(({ relation }) => relation.name === neighbour)).toHaveLength(1)
+  })
+})
+
+describeEachServer('a detached table', (major) => {
+  it.each([
+    [
+      'owns a sequence that is used',
+      `CREATE SEQUENCE s OWNED BY e1.id; ALTER TABLE events ALTER id SET DEFAULT nextval('s');`,
+    ],
+    ['has a row type that is used', `CREATE TABLE uses (one e1);`],
+    [
+      'has a row type that a function takes',
+      `CREATE FUNCTION takes(e1) RETURNS int LANGUAGE sql AS 'SELECT 1';`,
+    ],
+  ])('keeps its foreign keys where it cannot be dropped because it %s', async (_, used) => {
+    await using database = await createDatabase(major)
+    await database.sql(`CREATE TABLE device (id int PRIMARY KEY);
+      CREATE TABLE events (id int REFERENCES device, at timestamptz NOT NULL) PARTITION BY RANGE (at);
+      CREATE TABLE e1 PARTITION OF events FOR VALUES FROM ('2026-01-01 00:00+00') TO ('2026-02-01 00:00+00'); ${march}`)
+    const { maintainer } = createPartsmith({ pool: database.pool })
+    await maintainer.runMaintenanceSafe({ ...config, dropAfter: 'never' }, { now })
+    await database.sql(used)
+    const result = await maintainer.runMaintenanceSafe(config, { now })
+    expect(result.operations).toMatchObject([{ kind: 'drop', status: 'refused' }])
+    expect(
+      await database.sql(`SELECT FROM pg_constraint WHERE conrelid = 'e1'::regclass AND contype = 'f'`),
+    ).toHaveLength(1)
+  })
+
+  it('that was made an heir of another is left alone, also when that happens after the plan', async () => {
+    await using database = await createDatabase(major)
+    await database.sql(`${events} ${march} CREATE TABLE archive (id int, at timestamptz NOT NULL);`)
+    const partsmith = createPartsmith({ pool: database.pool })
+    await partsmith.maintain({ ...config, dropAfter: 'never' }, { now })
+    const plan = await partsmith.plan(config, { now })
+    await database.sql('ALTER TABLE e1 INHERIT archive')
+    const late = await partsmith.maintainer.runMaintenanceSafe(config, { now })
+    expect(plan.operations).toMatchObject([{ kind: 'drop' }])
+    expect(late).toMatchObject({ operations: [], findings: [{ code: 'orphan-inherits' }] })
+    const server = { database: plan.basis.database, deadlockTimeoutMs: 1_000 }
+    const [drop] = plan.operations
+    if (drop?.kind !== 'drop') throw new Error('no drop was planned')
+    await expect(partsmith.repo.dropPartition(drop, { server })).rejects.toThrow(
+      'inherits from public.archive by now',
+    )
+    await database.sql('ALTER TABLE e1 NO INHERIT archive')
+    expect(await partsmith.maintain(config, { now })).toMatchObject({ droppedCount: 1 })
+  })
+})
+
+describeEachServer('a run after which inserts fail', (major) => {
+  it('is no success', async () => {
+    await using database = await createDatabase(major)
+    await database.sql(`${events} CREATE VIEW events__2026_03 AS SELECT 1 AS one`)
+    const { maintainer } = createPartsmith({ pool: database.pool })
+    const result = await maintainer.runMaintenanceSafe(config, { now })
+    expect(result.success).toBe(false)
+    expect(result.issues[0]?.message).toContain('so their inserts fail, and no plan can make one now')
+    expect(result.findings.map(({ code }) => code)).toEqual(['inserts-fail', 'name-taken'])
+  })
+})
+
+describeEachServer('a new partition', (major) => {
+  it('belongs to whom its parent belongs to, whoever makes it', async () => {
+    await using database = await createDatabase(major)
+    await database.sql(`${events} ${march}`)
+    const owner = await createRole(database, {})
+    await database.sql(`ALTER TABLE events OWNER TO ${owner.name}`)
+    await createPartsmith({ pool: database.pool }).maintain({ ...config, createAheadCount: 2 }, { now })
+    expect(
+      await database.sql(
+        `SELECT pg_get_userbyid(relowner) AS owner FROM pg_class WHERE relname = 'events__2026_04'`,
+      ),
+    ).toEqual([{ owner: owner.name }])
   })
 })

@@ -47,7 +47,7 @@ describeEachServer('PostgresAdvisoryLockManager', (major) => {
     await expect(attempt).rejects.toBeInstanceOf(LockAcquisitionError)
     await expect(attempt).rejects.toThrow(
       new RegExp(
-        `^app\\.events: another maintainer holds .*process ${pid}, application "nightly .*at work since 20`,
+        `^app\\.events: another maintainer holds .*process ${pid}, application "nightly .*at work since \\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\dZ\\)`,
       ),
     )
     await lease.release()

@@ -99,7 +99,20 @@ describe('a program as a hook', () => {
       beforeCreate: node(`console.error('first line\\nthe disk is full')`, `process.exit(3)`),
     })
     expect(result).toMatchObject({ success: false, createdCount: 0, issues: [{ code: 'refused-by-hook' }] })
-    expect(result.issues[0]?.message).toContain(`ended with status 3: first line / the disk is full.`)
+    expect(result.issues[0]?.message).toContain(`ended with status 3:\nfirst line\nthe disk is full.`)
+  })
+
+  it('shows where a program that failed said first what is wrong, not only the last line of its stack', async () => {
+    const result = await maintain({
+      beforeCreate: node(
+        `function deep(n) { if (n === 0) throw new Error('the disk is full'); deep(n - 1) } deep(30)`,
+      ),
+    })
+    expect(result.issues[0]?.message).toContain('Error: the disk is full\n')
+    const long = await maintain({
+      beforeCreate: node(`for (let n = 0; n < 100; n++) console.error('line ' + n)`, `process.exit(3)`),
+    })
+    expect(long.issues[0]?.message.match(/^line \d+\b/gm)).toHaveLength(20)
   })
 
   it('fails after the operation without taking it back', async () => {

@@ -38,6 +38,45 @@ describeEachServer('finishing a detach', (major) => {
       'drop public.old: done',
     ])
   })
+
+  it('never lets the deadlock detector choose a reader with an older snapshot', async () => {
+    await using database = await createDatabase(major)
+    await database.sql(`CREATE TABLE elsewhere (id int);
+      CREATE TABLE events (id int, at timestamptz NOT NULL) PARTITION BY RANGE (at);
+      CREATE TABLE old PARTITION OF events FOR VALUES FROM ('2026-01-01 00:00+00') TO ('2026-02-01 00:00+00');
+      CREATE TABLE events__2026_03 PARTITION OF events FOR VALUES FROM ('2026-03-01 00:00+00') TO ('2026-04-01 00:00+00')`)
+    const reader = await database.pool.connect()
+    await reader.query('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM elsewhere')
+    await leavePending(database)
+    const { maintainer } = createPartsmith({ pool: database.pool })
+    const running = maintainer.runMaintenanceSafe(config, { now })
+    await untilFinalizeWaits(database)
+    // Its snapshot still sees the partition, so it waits for the lock that waits for its snapshot.
+    const { rows } = await reader.query('SELECT count(*)::int AS n FROM events')
+    expect(rows).toEqual([{ n: 0 }])
+    const result = await running
+    expect(result.operations[0]).toMatchObject({ kind: 'finalize', status: 'failed' })
+    await reader.query('COMMIT')
+    reader.release()
+    expect(await maintainer.runMaintenanceSafe(config, { now })).toMatchObject({ finalizedCount: 1 })
+  })
+
+  it('says what is to be undone where the parent was changed meanwhile and cannot be finished', async () => {
+    await using database = await createDatabase(major)
+    await database.sql(`CREATE TABLE events (id int, at timestamptz NOT NULL) PARTITION BY RANGE (at);
+      CREATE TABLE old PARTITION OF events FOR VALUES FROM ('2026-01-01 00:00+00') TO ('2026-02-01 00:00+00');
+      CREATE TABLE events__2026_03 PARTITION OF events FOR VALUES FROM ('2026-03-01 00:00+00') TO ('2026-04-01 00:00+00')`)
+    await leavePending(database)
+    await database.sql('ALTER TABLE events ADD COLUMN note text')
+    const { maintainer } = createPartsmith({ pool: database.pool })
+    const stuck = await maintainer.runMaintenanceSafe(config, { now })
+    // Up to PostgreSQL 17 it is finished all the same.
+    const wanted = major < 18 ? /^$/ : /Undo that change and run again/
+    expect(stuck.issues.map(({ message }) => message).join('\n')).toMatch(wanted)
+    await database.sql('ALTER TABLE events DROP COLUMN note')
+    await maintainer.runMaintenanceSafe(config, { now })
+    expect(await database.sql(`SELECT to_regclass('old') AS old`)).toEqual([{ old: null }])
+  })
 })
 
 type Database = Awaited<ReturnType<typeof createDatabase>>

@@ -1,4 +1,4 @@
-import { existsSync, statSync } from 'node:fs'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import { join, posix } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { pagesIn, readPage } from '../support/docs/describe-page.ts'
@@ -37,6 +37,24 @@ describe('the links', () => {
       ),
     )
     expect(paths.filter((path) => !top.includes(path) && !linked.has(path))).toEqual([])
+  })
+
+  it('of what is packed lead into the package', () => {
+    const manifest: { readonly files: readonly string[] } = JSON.parse(
+      readFileSync(join(repository, 'package.json'), 'utf8'),
+    )
+    // npm packs these whatever is listed.
+    const packed = [...manifest.files, 'README.md', 'LICENSE']
+    const isPacked = (path: string): boolean =>
+      packed.some((entry) => path === entry || path.startsWith(`${entry}/`))
+    const outside = paths.filter(isPacked).flatMap((path) =>
+      readPage(path)
+        .links.filter(({ target }) => !/^(?:[a-z]+:|#)/.test(target))
+        .map(({ target }) => posix.normalize(posix.join(posix.dirname(path), target.split('#')[0] ?? '')))
+        .filter((linked) => !isPacked(linked))
+        .map((linked) => `${path}: ${linked}`),
+    )
+    expect(outside).toEqual([])
   })
 
   it('are seen when they are broken', () => {

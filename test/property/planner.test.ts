@@ -210,6 +210,12 @@ describe('the planner', () => {
     })
   })
 
+  test('names no hazard of an operation twice', () => {
+    always((_one, { operations }) => {
+      for (const { id, hazards } of operations) expect(hazards, id).toEqual([...new Set(hazards)])
+    })
+  })
+
   test('creates nothing over what is there, and nothing twice', () => {
     always((one, plan) => {
       const after = carriedOut(one.world, plan, one.now)
@@ -295,6 +301,7 @@ describe('the planner', () => {
       'unique-key-lacks-partition-key',
       'bound-unreadable',
       'rights-missing',
+      'orphan-inherits',
       'current-partition-missing',
     ]
     const kinds = ['create', 'attach', 'finalize', 'detach', 'drop', 'unmark']

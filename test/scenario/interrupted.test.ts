@@ -97,7 +97,7 @@ describeEachServer('a detach that was begun and not finished', (major) => {
       now,
       operations: ['finalize public.events__2026_03'],
       findings: ['detach-pending-unmarked'],
-      thenFindings: ['name-taken'],
+      thenFindings: ['inserts-fail', 'name-taken'],
     })
     expect(plan.findings[0]?.message).toContain('its rows are invisible through the parent')
   })

@@ -122,7 +122,7 @@ describeEachServer('a detached table', (major) => {
       config: { ...monthly, retentionCount: 2, dropAfter: 'never' },
       now: '2026-02-27T00:00:00Z',
       operations: [],
-      findings: ['name-taken', 'orphan-wanted'],
+      findings: ['inserts-fail', 'name-taken', 'orphan-wanted'],
       standalone: ['events__2026_02'],
     })
   })
@@ -255,6 +255,36 @@ describeEachServer('a marker that is not to be believed', (major) => {
   })
 })
 
+describeEachServer('a comment that anybody could have written', (major) => {
+  it.each([
+    [
+      'CREATE TABLE anything (x int)',
+      `E'pg-partsmith:orphan-parent=public.events\\npg-partsmith:detached-at=2020-01-01T00:00:00+00:00'`,
+      'marker-not-trusted',
+    ],
+    [
+      'CREATE TABLE anything (at date)',
+      `E'pg-partsmith:orphan-parent=public.events\\npg-partsmith:detached-at=2020-01-01T00:00:00+00:00'`,
+      'marker-not-trusted',
+    ],
+    [
+      'CREATE TABLE anything (LIKE events)',
+      `'pg-partsmith:orphan-parent=public.events'`,
+      'orphan-age-unknown',
+    ],
+  ])('does not have a table dropped: %s, %s', async (made, comment, code) => {
+    await using database = await createDatabase(major)
+    await converges(database, {
+      given: `${events} ${march} ${made}; COMMENT ON TABLE anything IS ${comment};`,
+      config: { ...monthly, retentionCount: 1 },
+      now,
+      operations: [],
+      findings: [code],
+      standalone: ['anything'],
+    })
+  })
+})
+
 describeEachServer('a table that was detached by pg-partsmith for Python', (major) => {
   const config = { ...monthly, retentionCount: 1, dropAfter: '7 days' } as const
 
@@ -271,7 +301,7 @@ describeEachServer('a table that was detached by pg-partsmith for Python', (majo
     })
   })
 
-  it('without an instant is dropped when there is no grace period, and never by one that cannot be measured', async () => {
+  it('without an instant is never dropped, with a grace period or without', async () => {
     await using database = await createDatabase(major)
     await database.sql(detachedFebruary)
     await markAsPython(database, { table: 'events__2026_02' })
@@ -284,7 +314,8 @@ describeEachServer('a table that was detached by pg-partsmith for Python', (majo
     await converges(database, {
       config: { ...monthly, retentionCount: 1 },
       now,
-      operations: ['drop public.events__2026_02'],
+      operations: [],
+      findings: ['orphan-age-unknown'],
     })
   })
 

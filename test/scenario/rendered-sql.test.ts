@@ -174,7 +174,8 @@ const cases: readonly RenderedCase[] = [
     found: [
       /for each foreign key of public\.events__2026_02: ALTER TABLE public\.events__2026_02 DROP CONSTRAINT/,
     ],
-    extra: /^(ALTER TABLE .* DROP CONSTRAINT|SELECT k\.conname|SELECT pg_describe_object)/,
+    extra:
+      /^(ALTER TABLE .* DROP CONSTRAINT|SELECT k\.conname|SELECT pg_describe_object|WITH RECURSIVE part)/,
   },
   {
     what: 'drop of a table that was never attached, and its creation',

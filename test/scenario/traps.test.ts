@@ -356,7 +356,7 @@ describeEachServer('a known trap:', (major) => {
     await using database = await createDatabase(major)
     await database.sql(`${events} ${march} CREATE TABLE a (LIKE events) PARTITION BY HASH (id);
       CREATE EXTENSION file_fdw; CREATE SERVER files FOREIGN DATA WRAPPER file_fdw;
-      CREATE FOREIGN TABLE b (id bigint) SERVER files OPTIONS (program 'true');
+      CREATE FOREIGN TABLE b (id bigint, at timestamptz) SERVER files OPTIONS (program 'true');
       COMMENT ON FOREIGN TABLE b IS 'pg-partsmith:orphan-parent=public.events';`)
     await markAsPython(database, { table: 'a' })
     await converges(database, {

@@ -59,7 +59,10 @@ describe('the closing line', () => {
   })
 
   it('says nothing of a program that is there and whose tests a filter left out', () => {
-    const text = closingText({ ...nothing, passed: 1, skipped: 3, skippedFor: { Redis: 2, PgBouncer: 1 } }, good)
+    const text = closingText(
+      { ...nothing, passed: 1, skipped: 3, skippedFor: { Redis: 2, PgBouncer: 1 } },
+      good,
+    )
     expect(text).toBe('\n1 passed, 0 failed, 3 skipped\n')
   })
 

@@ -101,6 +101,9 @@ export function detachedTable(about: {
       sizeBytes: 8192,
       comment: about.comment,
       marker,
+      heirOf: undefined,
+      // Whatever type the key of the world has.
+      columns: Object.values(typeNames).map((type) => ({ name: 'at', type })),
       referencedBy: about.referenced
         ? [{ name: 'notes_fkey', table: { schema: 'public', name: 'notes' } }]
         : [],

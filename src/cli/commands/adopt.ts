@@ -1,11 +1,12 @@
-import { type DocumentTable } from '../../index.ts'
+import { type DocumentTable, Instant, type TableInspection } from '../../index.ts'
 import { CommandError } from '../command-error.ts'
 import type { CommandIo } from '../command-io.ts'
 import type { CommandSpec } from '../command-spec.ts'
 import { eachTable } from '../each-table.ts'
 import type { ExitCode } from '../exit-code.ts'
+import { wrap } from '../render/columns.ts'
 import { printable, tableText } from '../render/printable.ts'
-import { counted } from '../render/quantities.ts'
+import { counted, formatChosenSpan } from '../render/quantities.ts'
 import { tableHeader } from '../render/table-header.ts'
 import type { CommandReport, TableReport } from '../report.ts'
 import { type TableOptions, tableOptions, tableOptionsOf } from '../table-options.ts'
@@ -18,17 +19,25 @@ export async function adoptTables(
 ): Promise<CommandReport> {
   const { io, partsmith } = workspace
   refuseUnclear(workspace.tables, partitions)
-  const tables = await eachTable(workspace, 'adopting in', async ({ config }): Promise<TableReport> => {
+  const tables = await eachTable(workspace, 'adopting in', async (table): Promise<TableReport> => {
+    const { config } = table
     for (const partition of partitions) {
       await partsmith.adoptPartition(config, partition, { signal: io.signal })
     }
+    // They are marked in any case; what is not known now is said without the moment.
+    const seen = await partsmith.inspect(config, { signal: io.signal }).catch(() => undefined)
     return {
       table: config.table,
       exitCode: 0,
       lines: (page) => [
-        ...tableHeader(config, page),
+        ...tableHeader(table, page),
         '',
-        ...partitions.map((name) => `  ${page.style.good('adopted')}  ${printable(name)}`),
+        ...partitions.flatMap((name) => [
+          `  ${page.style.good('adopted')}  ${printable(name)}`,
+          ...wrap(printable(whatBecomesOf(name, table, seen)), { first: '    ', columns: page.columns }),
+          '    To keep it after all, clear its comment:',
+          `      ${clearComment(name, table)}`,
+        ]),
       ],
       fields: { adopted: partitions },
       observed: { table: config.table, up: true },
@@ -39,9 +48,38 @@ export async function adoptTables(
     command: 'adopt',
     tables,
     closing: done
-      ? `Marked ${counted(partitions.length, 'table')}; the grace period begins now.`
+      ? `Marked ${counted(partitions.length, 'table')}${workspace.tables.some(hasGrace) ? '; the grace period begins now' : ''}.`
       : 'Not everything was marked.',
   }
+}
+
+function hasGrace({ config }: DocumentTable): boolean {
+  const { drop } = config.lifecycle
+  return drop.kind === 'after' && drop.graceMicros > 0n
+}
+
+function whatBecomesOf(
+  name: string,
+  { config, allowDestructive }: DocumentTable,
+  seen: TableInspection | undefined,
+): string {
+  const { drop } = config.lifecycle
+  if (drop.kind === 'never') return 'It is never dropped, because dropAfter is never.'
+  const run = `run${allowDestructive ? '' : ' with --allow-destructive'}`
+  if (drop.graceMicros === 0n) return `The next ${run} drops it, because no dropAfter is set.`
+  const marked = seen?.partitions.find(
+    (each) => each.state === 'detached' && each.schema === config.table.schema && each.name === name,
+  )?.detachedAt
+  const until =
+    marked === undefined
+      ? `its grace period of ${formatChosenSpan(drop.graceMicros)} is over`
+      : Instant.from(marked).add(drop.graceMicros).toString()
+  return `The first ${run} ${marked === undefined ? 'once' : 'after'} ${until} drops it.`
+}
+
+/** What is not marked is not dropped, whatever it is called and wherever it is moved. One line, to be copied. */
+function clearComment(name: string, { config }: DocumentTable): string {
+  return `COMMENT ON TABLE ${tableText({ schema: config.table.schema, name })} IS NULL;`
 }
 
 /** A marker names one parent, so it must be clear which. */
@@ -71,7 +109,7 @@ export async function runAdopt(
 export const adoptCommand: CommandSpec = {
   name: 'adopt',
   summary: 'Mark a detached table as one that may be dropped.',
-  description: `Only tables that were detached here and carry the marker are ever dropped. This marks one that was detached by hand or by another tool: its grace period begins now, and it is dropped after it. Its range is not known, so it is never attached again by itself. An attached table is refused.`,
+  description: `Only detached tables that carry a marker are ever dropped. What is detached here gets one by itself; this gives one to a table that was detached by hand or by another tool. Its grace period (dropAfter) begins now, and it is dropped after it. Its range is not known, so it is never attached again by itself. An attached table is refused. To keep it after all, clear its comment.`,
   options: [
     ...tableOptions,
     {

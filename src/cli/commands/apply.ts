@@ -36,7 +36,7 @@ export async function applyPlans(workspace: Workspace, request: ApplyRequest): P
     continueOnError,
   })
   const reports = await reportRuns(workspace, request, { tables, outcomes })
-  const closing = closingOfRuns(reports, tables.length)
+  const closing = closingOfRuns({ reports, tables: tables.length, saved: plans !== undefined })
   return {
     command: 'apply',
     tables: reports,
@@ -94,7 +94,7 @@ export const applyCommand: CommandSpec = {
   name: 'apply',
   summary: 'Carry out a plan: the saved one, or one that is made now.',
   description:
-    'Plans every table and carries the plan out under the lock of the table, or carries out the plans that `plan --save` saved. A saved plan is refused when the database or the configuration has moved on since. Nothing is detached or dropped without --allow-destructive.',
+    'Plans every table and carries the plan out under the lock of the table, or carries out the plans that `plan --save` saved. A saved plan is refused when the database or the configuration has moved on since. Detaches and drops only with --allow-destructive, or where the configuration says `allowDestructive: true` of the table.',
   options: [
     ...tableOptions,
     { flags: '--plan <file>', description: 'Carries out the plans in this file, and nothing else.' },

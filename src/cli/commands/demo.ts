@@ -26,14 +26,14 @@ export async function runDemo(options: DemoOptions, io: CommandIo): Promise<Exit
     })
   }
   const started = performance.now()
-  if (url === undefined) io.out.write('Starting a PostgreSQL server for this, with nothing to install ..\n')
+  if (url === undefined) io.out.write('Starting a PostgreSQL server for this ..\n')
   const server = await demoServer(url, io)
   io.out.write(`Using ${server.name}.\n`)
   const pool = new Pool({ ...server.options, max: 5 })
   pool.on('error', () => undefined)
   try {
-    const { schema, secrets } = server
-    const exitCode = await giveTour({ pool, schema, secrets, verbose }, io)
+    const { schema, database, secrets } = server
+    const exitCode = await giveTour({ pool, schema, database, secrets, verbose }, io)
     io.out.write(`That took ${formatTook(performance.now() - started)}. `)
     return exitCode
   } finally {

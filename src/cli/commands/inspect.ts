@@ -19,13 +19,14 @@ export async function inspectTables(workspace: Workspace, request: InspectReques
   const { partsmith, verbose } = workspace
   let findings = 0
   const looked = await lookAtFleet(workspace, (configs, read) => partsmith.inspectFleet(configs, read))
-  const tables = await eachTable(workspace, 'reading', async ({ config }): Promise<TableReport> => {
+  const tables = await eachTable(workspace, 'reading', async (table): Promise<TableReport> => {
+    const { config } = table
     const { inspection, plan } = looked(config)
     findings += inspection.findings.length
     return {
       table: config.table,
       exitCode: exitCodeOfFindings(inspection.findings),
-      lines: (page) => renderInspection({ config, inspection }, page, { all: verbose }),
+      lines: (page) => renderInspection({ ...table, inspection }, page, { all: verbose }),
       fields: { inspection },
       observed: { table: config.table, up: true, inspection, ...(request.observe && { plan }) },
     }

@@ -2,6 +2,7 @@ import { formatTableName, isDestructive, type MaintenancePlan } from '../../inde
 import { CommandError } from '../command-error.ts'
 import type { CommandIo } from '../command-io.ts'
 import type { CommandSpec, GivenOptions } from '../command-spec.ts'
+import { databaseText } from '../database-identity.ts'
 import { eachTable, lookAtFleet } from '../each-table.ts'
 import { type ExitCode, worstOf } from '../exit-code.ts'
 import { exitCodeOfFindings } from '../failure-code.ts'
@@ -29,13 +30,16 @@ export async function planTables(workspace: Workspace, options: PlanCommandOptio
   const { io, partsmith } = workspace
   const plans: MaintenancePlan[] = []
   const texts: string[] = []
+  let needsFlag = false
   const looked = await lookAtFleet(workspace, (configs, read) => partsmith.planFleet(configs, read))
-  const tables = await eachTable(workspace, 'planning', async ({ config }): Promise<TableReport> => {
+  const tables = await eachTable(workspace, 'planning', async (table): Promise<TableReport> => {
+    const { config } = table
     const { plan } = looked(config)
     const sql = options.sql
       ? await partsmith.service.renderSql(config, plan, { signal: io.signal })
       : undefined
     plans.push(plan)
+    if (plan.operations.some(isDestructive) && !table.allowDestructive) needsFlag = true
     if (sql !== undefined) texts.push(sqlSection(plan, sql))
     return {
       table: config.table,
@@ -43,7 +47,7 @@ export async function planTables(workspace: Workspace, options: PlanCommandOptio
         exitCodeOfFindings(plan.findings),
         options.check && plan.operations.length > 0 ? 2 : 0,
       ]),
-      lines: (page) => renderPlan({ config, plan }, page, { locks: options.locks }),
+      lines: (page) => renderPlan({ ...table, plan }, page, { locks: options.locks }),
       fields: { plan: planAsData(plan), ...(sql !== undefined && { sql }) },
       observed: { table: config.table, up: true, plan },
     }
@@ -52,8 +56,8 @@ export async function planTables(workspace: Workspace, options: PlanCommandOptio
   return {
     command: 'plan',
     tables,
-    closing: closingOf({ plans, failed: tables.length - plans.length, saved }),
-    ...(options.sql && { text: texts.join('\n') }),
+    closing: closingOf({ plans, failed: tables.length - plans.length, saved, needsFlag }),
+    ...(options.sql && { text: [`-- ${databaseText(workspace.database)}\n`, ...texts].join('\n') }),
   }
 }
 
@@ -61,8 +65,9 @@ function closingOf(about: {
   readonly plans: readonly MaintenancePlan[]
   readonly failed: number
   readonly saved: string | undefined
+  readonly needsFlag: boolean
 }): string {
-  const { plans, failed, saved } = about
+  const { plans, failed, saved, needsFlag } = about
   const pending = plans.some(({ operations }) => operations.some(({ kind }) => kind === 'finalize'))
   return [
     ...(plans.length > 0 ? [summarizePlans(plans)] : []),
@@ -73,14 +78,15 @@ function closingOf(about: {
       : []),
     ...(failed > 0 ? [`${counted(failed, 'table')} could not be planned.`] : []),
     'Nothing was changed.',
-    ...(saved === undefined ? [] : [`Saved to ${saved}; carry it out with \`${applyLine(saved, plans)}\`.`]),
+    ...(saved === undefined
+      ? []
+      : [`Saved to ${saved}; carry it out with \`${applyLine(saved, needsFlag)}\`.`]),
   ].join(' ')
 }
 
-/** With the flag where the plan needs it: carried out in part, a plan cannot be carried out again. */
-function applyLine(file: string, plans: readonly MaintenancePlan[]): string {
-  const destructive = plans.some(({ operations }) => operations.some(isDestructive))
-  return `pg-partsmith apply --plan ${file}${destructive ? ' --allow-destructive' : ''}`
+/** With the flag where a table needs it: carried out in part, a plan cannot be carried out again. */
+function applyLine(file: string, needsFlag: boolean): string {
+  return `pg-partsmith apply --plan ${file}${needsFlag ? ' --allow-destructive' : ''}`
 }
 
 /** Without a plan there is no file: an old one must not be taken for the new one. */
@@ -111,6 +117,12 @@ export async function runPlan(
 ): Promise<ExitCode> {
   if (options.sql && table.output === 'metrics') {
     throw new CommandError('--sql goes with --output human or json, not with metrics.', {
+      exitCode: 64,
+      code: 'usage',
+    })
+  }
+  if (options.sql && options.locks) {
+    throw new CommandError('--locks does not go with --sql: statements are printed in place of the plan.', {
       exitCode: 64,
       code: 'usage',
     })

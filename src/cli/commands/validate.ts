@@ -13,18 +13,17 @@ import { withWorkspace, type Workspace } from '../workspace.ts'
 /** Checks that every table is there and is what the configuration says; changes nothing. */
 export async function validateTables(workspace: Workspace): Promise<CommandReport> {
   const { io, partsmith } = workspace
-  const tables = await eachTable(workspace, 'checking', async ({ config }): Promise<TableReport> => {
+  const tables = await eachTable(workspace, 'checking', async (table): Promise<TableReport> => {
+    const { config } = table
     const inspection = await partsmith.inspect(config, { signal: io.signal })
-    const wrong = inspection.findings.filter(
-      ({ severity, code }) => severity === 'error' || code === 'rights-missing',
-    )
+    const wrong = inspection.findings.filter(({ severity }) => severity !== 'info')
     const due = inspection.findings.filter(({ code }) => code === 'current-partition-missing')
     const unmanaged = everythingUnmanaged(inspection)
     return {
       table: config.table,
       exitCode: wrong.length > 0 || unmanaged !== undefined ? 3 : 0,
       lines: (page) => [
-        ...tableHeader(config, page),
+        ...tableHeader(table, page),
         ...(wrong.length > 0
           ? ['', ...renderFindings(wrong, page)]
           : [
@@ -34,24 +33,29 @@ export async function validateTables(workspace: Workspace): Promise<CommandRepor
             ]),
         ...(due.length > 0 ? ['', ...renderFindings(due, page)] : []),
       ],
-      fields: { valid: wrong.length === 0, findings: [...wrong, ...due] satisfies readonly Finding[] },
+      fields: {
+        valid: wrong.length === 0 && unmanaged === undefined,
+        findings: [...wrong, ...due] satisfies readonly Finding[],
+      },
       observed: { table: config.table, up: true, inspection },
     }
   })
-  const good = tables.filter(({ exitCode }) => exitCode === 0).length
-  const bad = tables.length - good
+  const bad = tables.filter(({ exitCode }) => exitCode !== 0).length
   return {
     command: 'validate',
     tables,
     closing:
       bad === 0
-        ? `${all(good)} as configured.`
-        : `${counted(bad, 'table')} of ${tables.length} not as configured.`,
+        ? `${all(tables.length)} as configured.`
+        : tables.length === 1
+          ? 'The table is not as wanted.'
+          : `${bad} of ${tables.length} tables ${bad === 1 ? 'is' : 'are'} not as wanted.`,
   }
 }
 
 function all(count: number): string {
-  return count === 1 ? 'The table is' : `All ${count} tables are`
+  if (count === 1) return 'The table is'
+  return count === 2 ? 'Both tables are' : `All ${count} tables are`
 }
 
 function attachedIn({ partitions }: TableInspection): TableInspection['partitions'] {
@@ -75,7 +79,7 @@ export const validateCommand: CommandSpec = {
   name: 'validate',
   summary: 'Check the configuration, and the tables against it.',
   description:
-    'Reads the configuration, connects, and checks that every table exists, is partitioned by RANGE on the configured column, that its partitions fit the calendar, and that the role has the rights to maintain it. Reports everything that is wrong, not only the first. Changes nothing.',
+    'Reads the configuration, connects, and checks that every table exists, is partitioned by RANGE on the configured column, that its partitions fit the calendar, and that the role has the rights to maintain it. Reports everything that is wrong, not only the first: every error and warning that `plan` would show. Changes nothing.',
   options: tableOptions,
   examples: [
     { line: 'pg-partsmith validate', what: 'after writing the configuration' },

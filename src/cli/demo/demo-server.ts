@@ -3,6 +3,7 @@ import type { ClientConfig } from 'pg'
 import { CommandError } from '../command-error.ts'
 import type { CommandIo } from '../command-io.ts'
 import { findConnection } from '../connection.ts'
+import type { DatabaseIdentity } from '../database-identity.ts'
 import { EmbeddedServerError } from '../embedded/embedded-server-error.ts'
 import { startEmbeddedServer } from '../embedded/server.ts'
 import { reachServer } from '../reach-server.ts'
@@ -12,6 +13,7 @@ export interface DemoServer {
   readonly options: ClientConfig
   /** For people, without a password. */
   readonly name: string
+  readonly database: DatabaseIdentity
   /** Needs no quotes. */
   readonly schema: string
   /** Passwords, for `hidePasswords`. */
@@ -26,6 +28,7 @@ export async function demoServer(url: string | undefined, io: CommandIo): Promis
     return {
       options: await reachServer(target),
       name: target.name,
+      database: target.database,
       schema: `partsmith_demo_${randomBytes(4).toString('hex')}`,
       secrets: target.secrets,
       stop: async () => undefined,
@@ -36,6 +39,7 @@ export async function demoServer(url: string | undefined, io: CommandIo): Promis
     return {
       options: { connectionString: server.url },
       name: `PostgreSQL ${server.major} on ${server.host}:${server.port}`,
+      database: { name: 'postgres', host: server.host, port: server.port, user: server.user },
       schema: 'app',
       secrets: [],
       stop: () => server.stop(),

@@ -44,7 +44,8 @@ export async function makeEvents(
     await pool.query(
       `INSERT INTO ${schema}.events (created_at, kind, amount)
        SELECT at, (ARRAY['view', 'click', 'order'])[1 + n % 3], n % 100
-       FROM (SELECT n, ${monthStart(back)} + n * (${monthEnd(back)} - ${monthStart(back)}) / ${rowsPerMonth} AS at
+       FROM (SELECT n, (${monthStart(back)} + n * (${monthStart(back - 1)} - ${monthStart(back)}) / ${rowsPerMonth})
+                       AT TIME ZONE 'UTC' AS at
              FROM generate_series(0, ${rowsPerMonth - 1}) AS n) AS row
        WHERE at <= now()`,
     )
@@ -52,7 +53,7 @@ export async function makeEvents(
   signal.throwIfAborted()
   await pool.query(
     `INSERT INTO ${schema}.events (created_at, kind, amount)
-     SELECT ${monthEnd(0)} + n * interval '11 minutes', 'order', n
+     SELECT (${monthStart(-1)} + n * interval '11 minutes') AT TIME ZONE 'UTC', 'order', n
      FROM generate_series(1, ${strayRows}) AS n`,
   )
   // Sizes and row counts in the catalog are as of the last ANALYZE.
@@ -69,27 +70,26 @@ export async function countEvents(pool: Pool, schema: string): Promise<number> {
 export async function countExpired(pool: Pool, schema: string): Promise<number> {
   const { rows } = await pool.query<{ count: string }>(
     `SELECT count(*)::text AS count FROM ${schema}.events
-     WHERE created_at < ${monthStart(demoSettings.retentionCount - 1)}`,
+     WHERE created_at < ${monthStart(demoSettings.retentionCount - 1)} AT TIME ZONE 'UTC'`,
   )
   return Number(rows[0]?.count)
 }
 
-/** In UTC, whatever the session's zone is; `back` months before the current one. */
+/**
+ * The wall clock of UTC, `back` months before the current one. Days that are added to a timestamptz are days of the
+ * session's zone, with 23 and 25 hours, so it becomes one only at the end.
+ */
 function monthStart(back: number): string {
-  return `(date_trunc('month', now() AT TIME ZONE 'UTC') - interval '${back} months') AT TIME ZONE 'UTC'`
+  return `(date_trunc('month', now() AT TIME ZONE 'UTC') - interval '1 month' * ${back})`
 }
 
-function monthEnd(back: number): string {
-  return monthStart(back - 1)
-}
-
-/** The bounds of a partition are constants, so the statement is put together on the server. */
+/** The bounds of a partition are constants, so the statement is put together on the server; DateStyle plays no part. */
 function monthStatement(schema: string, back: number): string {
   return `DO $$ BEGIN EXECUTE format(
     'CREATE TABLE %I.%I PARTITION OF ${schema}.events FOR VALUES FROM (%L) TO (%L)',
     '${schema}',
-    'events__' || to_char(${monthStart(back)} AT TIME ZONE 'UTC', 'YYYY_MM'),
-    ${monthStart(back)},
-    ${monthEnd(back)}
+    'events__' || to_char(${monthStart(back)}, 'YYYY_MM'),
+    to_char(${monthStart(back)}, 'YYYY-MM-DD"T00:00:00Z"'),
+    to_char(${monthStart(back - 1)}, 'YYYY-MM-DD"T00:00:00Z"')
   ); END $$`
 }

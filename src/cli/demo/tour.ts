@@ -4,6 +4,7 @@ import { applyPlans } from '../commands/apply.ts'
 import { inspectTables } from '../commands/inspect.ts'
 import { planTables } from '../commands/plan.ts'
 import type { CommandIo } from '../command-io.ts'
+import type { DatabaseIdentity } from '../database-identity.ts'
 import { worstOf, type ExitCode } from '../exit-code.ts'
 import { progressOn } from '../log.ts'
 import { hidePasswords } from '../redact.ts'
@@ -25,6 +26,7 @@ import {
 export interface TourStage {
   readonly pool: Pool
   readonly schema: string
+  readonly database: DatabaseIdentity
   readonly secrets: readonly string[]
   readonly verbose: boolean
 }
@@ -85,7 +87,7 @@ export async function giveTour(stage: TourStage, io: CommandIo): Promise<ExitCod
   return worstOf([first, second, third, fourth, fifth])
 }
 
-function workspaceOf({ pool, schema, secrets, verbose }: TourStage, io: CommandIo): Workspace {
+function workspaceOf({ pool, schema, database, secrets, verbose }: TourStage, io: CommandIo): Workspace {
   const hide = (text: string): string => hidePasswords(text, secrets)
   const progress = progressOn(io.err, { verbose, hide })
   const table: DocumentTable = { config: demoConfig(schema), allowDestructive: false }
@@ -96,6 +98,7 @@ function workspaceOf({ pool, schema, secrets, verbose }: TourStage, io: CommandI
     io,
     verbose,
     hide,
+    database,
     reach: async () => void (await pool.query('SELECT 1')),
   }
 }

@@ -1,4 +1,4 @@
-import type { TableName } from '../../index.ts'
+import type { PartitionGranularity, TableName } from '../../index.ts'
 import { printable, tableText } from '../render/printable.ts'
 import type { DerivedTable } from './derive-table.ts'
 
@@ -24,7 +24,18 @@ export function renderDraft(draft: ConfigDraft, format: ConfigFormat): string {
 }
 
 const retentionComment = 'without it nothing ever expires; it counts the current partition'
-const dropComment = 'a detached partition can be taken back so long; without it, it is dropped at once'
+const dropComment =
+  'how long a detached partition can be taken back; left out, it is dropped by the run that detaches it'
+
+/** To begin with: three days, a quarter, a year, two years, five years. */
+const suggestedRetention: Readonly<Record<PartitionGranularity, number>> = {
+  hour: 72,
+  day: 90,
+  week: 52,
+  month: 12,
+  quarter: 8,
+  year: 5,
+}
 
 function preface({ from }: ConfigDraft): readonly string[] {
   return [
@@ -54,7 +65,7 @@ function yamlDraft(draft: ConfigDraft): string {
         ...comments(table.notes, '  # '),
         `  - ${first}`,
         ...rest.map((line) => `    ${line}`),
-        `    # retentionCount: 12 # ${retentionComment}`,
+        `    # retentionCount: ${suggestedRetention[table.granularity]} # ${retentionComment}`,
         `    # dropAfter: 7 days # ${dropComment}`,
         '',
       ]
@@ -78,7 +89,7 @@ function typeScriptDraft(draft: ConfigDraft): string {
       ...comments(table.notes, '    // '),
       '    {',
       ...Object.entries(settingsOf(table)).map(([key, value]) => `      ${key}: ${JSON.stringify(value)},`),
-      `      // retentionCount: 12, // ${retentionComment}`,
+      `      // retentionCount: ${suggestedRetention[table.granularity]}, // ${retentionComment}`,
       `      // dropAfter: '7 days', // ${dropComment}`,
       '    },',
     ]),

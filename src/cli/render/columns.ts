@@ -40,6 +40,60 @@ export function alignColumns(
   )
 }
 
+/**
+ * Aligned columns that stay within the page: where a row is too wide, all of them break at the first of `cuts` that makes
+ * the part before it fit, and the rest stands on a line of its own behind `rest`.
+ */
+export function alignWithin(
+  rows: readonly (readonly string[])[],
+  about: ColumnOptions & {
+    readonly columns: number
+    readonly cuts: readonly number[]
+    readonly rest: string
+  },
+): readonly (readonly string[])[] {
+  const { columns, cuts, rest, indent = '', right = [] } = about
+  const fits = (lines: readonly string[]): boolean => lines.every((line) => displayWidth(line) <= columns)
+  const whole = alignColumns(rows, { indent, right })
+  if (fits(whole)) return whole.map((line) => [line])
+  const headsAt = (cut: number): readonly string[] =>
+    alignColumns(
+      rows.map((row) => row.slice(0, cut)),
+      { indent, right },
+    )
+  const cut = cuts.find((each) => fits(headsAt(each))) ?? cuts.at(-1) ?? 0
+  const tails = alignColumns(
+    rows.map((row) => row.slice(cut)),
+    { right: right.map((column) => column - cut) },
+  )
+  return headsAt(cut).map((head, index) => {
+    const tail = tails[index] ?? ''
+    if (tail === '') return [head]
+    if (displayWidth(rest + tail) <= columns) return [head, rest + tail]
+    const cells = (rows[index] ?? []).slice(cut).filter((cell) => cell !== '')
+    return [
+      head,
+      ...flow(cells, { indent: '', columns: columns - displayWidth(rest) }).flatMap((line) =>
+        wrap(line, { first: rest, columns }),
+      ),
+    ]
+  })
+}
+
+/** Parts of one sentence, two spaces apart, on as many lines as they need. */
+export function flow(
+  parts: readonly string[],
+  { indent, columns }: { readonly indent: string; readonly columns: number },
+): readonly string[] {
+  const lines: string[] = []
+  for (const part of parts) {
+    const longer = `${lines.at(-1) ?? ''}  ${part}`
+    if (lines.length === 0 || displayWidth(longer) > columns) lines.push(indent + part)
+    else lines[lines.length - 1] = longer
+  }
+  return lines
+}
+
 export function pad(text: string, width: number, atRight = false): string {
   const space = ' '.repeat(Math.max(0, width - displayWidth(text)))
   return atRight ? space + text : text + space

@@ -1,4 +1,5 @@
 import type { TableName } from '../../index.ts'
+import type { DatabaseIdentity } from '../database-identity.ts'
 import type { ExitCode } from '../exit-code.ts'
 import type { Failure } from '../failure.ts'
 
@@ -10,6 +11,8 @@ export interface Envelope {
   /** ISO instant of this machine's clock. */
   readonly generatedAt: string
   readonly exitCode: ExitCode
+  /** Which database was meant; left out where the command ended before it was known. */
+  readonly database?: DatabaseIdentity
   readonly tables: readonly EnvelopeTable[]
   /** What ended the command before it came to the tables. */
   readonly error?: Failure

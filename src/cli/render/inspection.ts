@@ -1,28 +1,27 @@
-import { Instant, type PartitionState, type TableInspection, type TablePartitionConfig } from '../../index.ts'
+import { Instant, type PartitionState, type TableInspection } from '../../index.ts'
 import { wrap } from './columns.ts'
 import { renderFindings } from './findings.ts'
 import { edgesOf, formatInstant, hasOffset } from './moment.ts'
 import { renderPartitions } from './partition-table.ts'
 import { counted, formatSize, formatSpan } from './quantities.ts'
 import type { Page } from './style.ts'
-import { tableHeader } from './table-header.ts'
+import { tableHeader, type TableWishes } from './table-header.ts'
 import { renderTimeline } from './timeline.ts'
 
-export interface InspectionView {
-  readonly config: TablePartitionConfig
+export interface InspectionView extends TableWishes {
   readonly inspection: TableInspection
 }
 
 /** One table for people: the picture, the partitions, how long they last, what is not as wanted. */
 export function renderInspection(
-  { config, inspection }: InspectionView,
+  { inspection, ...wishes }: InspectionView,
   page: Page,
   options: { readonly all: boolean } = { all: false },
 ): readonly string[] {
-  const { timeZone } = config
+  const { timeZone } = wishes.config
   const picture = renderTimeline(inspection, page, { timeZone })
   return [
-    ...tableHeader(config, page),
+    ...tableHeader(wishes, page),
     '',
     ...picture,
     ...(picture.length > 0 ? [''] : []),

@@ -115,9 +115,9 @@ export function renderMetrics({ command, timestamp, exitCode, tables }: MetricsI
         tables,
         ({ result }) => result,
         ({ operations }) =>
-          operationKinds.map((operation) => [
-            { operation },
-            operations.filter(({ kind, status }) => kind === operation && status === 'done').length,
+          operationKinds.map((kind) => [
+            { kind },
+            operations.filter((each) => each.kind === kind && each.status === 'done').length,
           ]),
       ),
     ],

@@ -1,5 +1,5 @@
 import { formatTableName, type Hazard, type Operation, type OperationKind } from '../../index.ts'
-import { alignColumns, displayWidth, wrap } from './columns.ts'
+import { alignColumns, alignWithin, displayWidth, wrap } from './columns.ts'
 import { lockRows, scanLines } from './lock-words.ts'
 import { formatRange } from './moment.ts'
 import { partitionText, printable, tableText } from './printable.ts'
@@ -18,7 +18,8 @@ export function renderOperations(
   options: OperationListOptions,
 ): readonly string[] {
   const digits = String(operations.length).length
-  const rows = alignColumns(
+  const inner = ' '.repeat(2 + digits + 2 + longestKind(operations) + 2)
+  const rows = alignWithin(
     operations.map((operation, index) => [
       String(index + 1).padStart(digits),
       paintKind(page.style, operation.kind),
@@ -26,12 +27,11 @@ export function renderOperations(
       'range' in operation && operation.range ? formatRange(operation.range, options.timeZone) : '',
       figures(operation),
     ]),
-    { indent: '  ' },
+    { indent: '  ', columns: page.columns, cuts: [4, 3], rest: inner },
   )
-  const inner = ' '.repeat(2 + digits + 2 + longestKind(operations) + 2)
   const lines: string[] = []
   for (const [index, operation] of operations.entries()) {
-    lines.push(rows[index] ?? '')
+    lines.push(...(rows[index] ?? []))
     if (options.locks) lines.push(...renderLocks(operation, inner, page))
     const next = operations[index + 1]
     if (next && sameNotes(operation, next)) continue
@@ -105,9 +105,7 @@ function describeHazard(hazard: Hazard, operation: Operation, size: number): str
     case 'access-exclusive-lock':
       return `blocks reads and writes of ${exclusivelyLocked(operation)} while it runs`
     case 'full-scan':
-      return operation.kind === 'attach'
-        ? 'reads the table in full to check its rows, unless its CHECK proves them'
-        : 'reads the DEFAULT partition in full, to be sure that no row of the range is left there'
+      return describeScan(operation)
     case 'deletes-data':
       return size > 1 ? 'their rows are gone afterwards' : 'its rows are gone afterwards'
     case 'hides-data':
@@ -123,6 +121,14 @@ function describeHazard(hazard: Hazard, operation: Operation, size: number): str
     case 'rejects-inserts':
       return 'inserts into the new range fail while the DEFAULT partition is read without a lock; none are expected yet'
   }
+}
+
+function describeScan(operation: Operation): string {
+  const fallback = 'the DEFAULT partition in full, to be sure that no row of the range is left there'
+  // Its own rows are proven to be in the range beforehand, without a lock that anybody waits for.
+  if (operation.kind !== 'attach' || operation.provesRange) return `reads ${fallback}`
+  const own = 'reads the table in full to check its rows, unless its CHECK proves them'
+  return operation.guard.defaultOid === null ? own : `${own}, and ${fallback}`
 }
 
 /** Tables that others use: the partition itself is locked in any case. */

@@ -1,29 +1,28 @@
-import type { Finding, MaintenancePlan, TablePartitionConfig } from '../../index.ts'
+import type { Finding, MaintenancePlan } from '../../index.ts'
 import { isDestructive } from '../../index.ts'
 import { renderFindings } from './findings.ts'
 import { renderOperations } from './operations.ts'
 import { counted } from './quantities.ts'
 import type { Page } from './style.ts'
-import { tableHeader } from './table-header.ts'
+import { tableHeader, type TableWishes } from './table-header.ts'
 
-export interface PlanView {
-  readonly config: TablePartitionConfig
+export interface PlanView extends TableWishes {
   readonly plan: MaintenancePlan
 }
 
 /** The plan of one table for people; says nothing about what becomes of it. */
 export function renderPlan(
-  { config, plan }: PlanView,
+  { plan, ...wishes }: PlanView,
   page: Page,
   options: { readonly locks: boolean } = { locks: false },
 ): readonly string[] {
   const operations = renderOperations(plan.operations, page, {
-    timeZone: config.timeZone,
+    timeZone: wishes.config.timeZone,
     locks: options.locks,
   })
   const nothing = plan.findings.length === 0 ? 'Everything is as wanted.' : 'Nothing is planned.'
   return [
-    ...tableHeader(config, page),
+    ...tableHeader(wishes, page),
     '',
     ...(operations.length > 0 ? operations : [`  ${page.style.muted(nothing)}`]),
     '',

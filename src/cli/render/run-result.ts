@@ -1,19 +1,13 @@
-import type {
-  MaintenanceIssue,
-  MaintenanceResult,
-  OperationOutcome,
-  TablePartitionConfig,
-} from '../../index.ts'
-import { alignColumns, wrap } from './columns.ts'
+import type { MaintenanceIssue, MaintenanceResult, OperationOutcome } from '../../index.ts'
+import { alignWithin, wrap } from './columns.ts'
 import { renderFindings } from './findings.ts'
 import { paintKind } from './operations.ts'
 import { partitionText, printable } from './printable.ts'
 import { counted, formatTook } from './quantities.ts'
 import type { Page, Style } from './style.ts'
-import { tableHeader } from './table-header.ts'
+import { tableHeader, type TableWishes } from './table-header.ts'
 
-export interface RunView {
-  readonly config: TablePartitionConfig
+export interface RunView extends TableWishes {
   readonly result: MaintenanceResult
   /** Whether another maintainer was at work, so that nothing was done here. */
   readonly locked: boolean
@@ -22,9 +16,10 @@ export interface RunView {
 }
 
 /** What a run did to one table, for people. */
-export function renderRun({ config, result, locked, gated }: RunView, page: Page): readonly string[] {
+export function renderRun(view: RunView, page: Page): readonly string[] {
+  const { result, locked, gated } = view
   const digits = String(result.operations.length).length
-  const rows = alignColumns(
+  const rows = alignWithin(
     result.operations.map((outcome, index) => [
       String(index + 1).padStart(digits),
       paintKind(page.style, outcome.kind),
@@ -33,10 +28,10 @@ export function renderRun({ config, result, locked, gated }: RunView, page: Page
       outcome.status === 'not-run' ? '' : formatTook(outcome.durationMs),
       remarkOn(outcome, gated),
     ]),
-    { indent: '  ' },
-  )
+    { indent: '  ', columns: page.columns, cuts: [5, 3], rest: ' '.repeat(digits + 4) },
+  ).flat()
   return [
-    ...tableHeader(config, page),
+    ...tableHeader(view, page),
     '',
     ...(rows.length > 0
       ? rows

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { masked } from './masked.ts'
+import { masked, presentable } from './masked.ts'
 
 it('makes the same run of two days equal', () => {
   const [one, other] = [
@@ -28,4 +28,12 @@ it('takes times of day as when something happened, and midnights as bounds', () 
   expect(masked('at 2026-03-01 22:30 and 2026-03-01T22:31:05.123456Z')).toBe('at <time> and <time>')
   expect(masked("('2026-03-01 00:00:00+00') to 2026-03-01")).toBe("('<date 1>') to <date 2>")
   expect(masked('now 2026-03-01 22:30 ▲')).toBe(masked('▲ now 2026-03-02 09:12'))
+})
+
+it('names the database of a page in the line that says where a command looked, and nowhere else', () => {
+  const line = 'test_0123456789abcdef on 127.0.0.1:41017 as postgres'
+  expect(presentable(`${line}\n\napp.events`)).toBe('shop on 127.0.0.1:5432 as shop_owner\n\napp.events')
+  expect(presentable(`-- ${line}`)).toBe('-- shop on 127.0.0.1:5432 as shop_owner')
+  expect(presentable('other on 127.0.0.1:5432 as postgres')).toBe('other on 127.0.0.1:5432 as postgres')
+  expect(presentable(`see ${line}`)).toBe(`see ${line}`)
 })

@@ -17,6 +17,7 @@ export function masked(output: string): string {
       .replaceAll(/\bdoc_[0-9a-f]{16}\b|\btest_[0-9a-f]{16}\b/g, '<database>')
       .replaceAll(/(?<=(?:127\.0\.0\.1|localhost):)\d{2,5}\b/g, '<port>')
       .replaceAll(/\b[0-9a-f]{32,64}\b/g, '<digest>')
+      .replaceAll(/(?<="oid": ")\d+(?=")/g, '<oid>')
       // Midnights are bounds; every other time of day is when something happened.
       .replaceAll(
         /\b\d{4}-\d\d-\d\d[T ](?!00:00(?::00)?(?:Z|[+-]|$|[^\d:.]))\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d(?::?\d\d)?)?/gm,
@@ -38,5 +39,13 @@ export function masked(output: string): string {
       .map((line) => line.trim())
       .join('\n')
       .trim()
+  )
+}
+
+/** Names the database of a page as a reader's might be called: every page has one of its own on a server of the tests. */
+export function presentable(output: string): string {
+  return output.replaceAll(
+    /^(?<start>(?:-- )?)test_[0-9a-f]{16} on 127\.0\.0\.1:\d+ as \w+$/gm,
+    '$<start>shop on 127.0.0.1:5432 as shop_owner',
   )
 }

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'vitest'
-import { masked } from './masked.ts'
+import { masked, presentable } from './masked.ts'
 import type { StepSurroundings } from './run-step.ts'
 import { repository } from './workspace.ts'
 
@@ -15,7 +15,8 @@ export interface OutputHandling {
 }
 
 export const comparison: OutputHandling = {
-  compareOutput: (shown, actual) => {
+  compareOutput: (shown, printed) => {
+    const actual = presentable(printed)
     if (sameText(shown.text, actual)) return
     expect(masked(actual), `It printed:\n${actual}`).toBe(masked(shown.text))
   },
@@ -26,7 +27,8 @@ export const comparison: OutputHandling = {
 export function acceptOutputs(path: string): OutputHandling {
   const accepted = new Map<number, string>()
   return {
-    compareOutput: ({ text, line }, actual) => {
+    compareOutput: ({ text, line }, printed) => {
+      const actual = presentable(printed)
       if (!sameText(text, actual)) accepted.set(line, actual)
     },
     finish: () => {

@@ -88,7 +88,7 @@ describe('the program', () => {
       for (const { flags } of options) expect(page).toContain(`| \`${flags}\` |`)
       for (const { line } of examples) expect(page).toContain(line)
     }
-    expect(page).toContain('| 143 | Stopped by SIGTERM, after cleaning up. |')
+    expect(page).toContain('| 143 | Stopped by SIGTERM, SIGQUIT or SIGHUP, after cleaning up. |')
     expect(page).toContain('One of `human`, `json`, `metrics`. Default: `human`.')
   })
 })

@@ -138,11 +138,11 @@ describe('a missing partition of the present moment', () => {
       ],
     }).findings
     expect(half).toMatchObject({
-      code: 'current-partition-missing',
-      severity: 'info',
+      code: 'inserts-fail',
+      severity: 'error',
       message:
-        'No partition of public.events takes rows of the present moment (2026-03-28 00:00:00+00 to 2026-03-29 00:00:00+00) and there is no DEFAULT, so their inserts fail.',
-      next: 'See the other findings: they say why no plan makes it.',
+        'No partition of public.events takes rows of the present moment (2026-03-28 00:00:00+00 to 2026-03-29 00:00:00+00) and there is no DEFAULT, so their inserts fail, and no plan can make one now.',
+      next: 'See the other findings: they say why.',
     })
   })
 

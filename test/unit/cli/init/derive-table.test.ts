@@ -192,6 +192,30 @@ describe('a draft of a configuration', () => {
     })
   })
 
+  it.each([
+    ['hour', 72],
+    ['day', 90],
+    ['week', 52],
+    ['month', 12],
+    ['quarter', 8],
+    ['year', 5],
+  ] as const)(
+    'suggests a retention that fits its granularity (%s), with a grace period beside it',
+    (granularity, count) => {
+      const one = {
+        ...draft,
+        tables: [{ ...table, granularity, table: { schema: 'app', name: 'events' }, timeZone: 'UTC' }],
+      }
+      expect(renderDraft(one, 'yaml')).toContain(
+        `    # retentionCount: ${count} # without it nothing ever expires; it counts the current partition
+    # dropAfter: 7 days # how long a detached partition can be taken back; left out, it is dropped by the run that detaches it
+`,
+      )
+      expect(renderDraft(one, 'ts')).toContain(`      // retentionCount: ${count}, // without it`)
+      expect(renderDraft(one, 'ts')).toContain(`      // dropAfter: '7 days', // how long`)
+    },
+  )
+
   it('keeps every comment on its line', () => {
     for (const format of ['yaml', 'ts'] as const) {
       const text = renderDraft(draft, format)

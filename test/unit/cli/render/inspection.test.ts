@@ -32,13 +32,14 @@ describe('an inspection for people', () => {
            ▲ now 2026-03-15 12:00
   ░ expired   ▒ past   █ current   · missing
 
-  partition        range                     state                   rows    size
-  events__2026_01  2026-01-01 to 2026-02-01  expired              ~20,160  1.2 MB
-  events__2026_02  2026-02-01 to 2026-03-01  past                      ~0     0 B
-  events__2026_03  2026-03-01 to 2026-04-01  current                         8 kB
+  partition        range                     state          rows    size
+  events__2026_01  2026-01-01 to 2026-02-01  expired     ~20,160  1.2 MB
+  events__2026_02  2026-02-01 to 2026-03-01  past             ~0     0 B
+  events__2026_03  2026-03-01 to 2026-04-01  current                8 kB
   events__2026_04  2026-04-01 to 2026-05-01  missing
-  events_rest      everything else           default                        500 B
-  events__2025_12  2025-12-01 to 2026-01-01  detached 2026-03-10             8 kB
+  events_rest      everything else           default               500 B
+  events__2025_12  2025-12-01 to 2026-01-01  detached               8 kB
+    detached 2026-03-10
   events__2026_05                            half-built
 
   Partitions exist until 2026-05-01, 46 days from now. Rows go to the DEFAULT
@@ -50,6 +51,34 @@ describe('an inspection for people', () => {
     It is kept.
     Next: Nothing.
 `)
+  })
+
+  it('is never wider than the page: long rows break after the name, those of a wide page do not', () => {
+    const hour = `FOR VALUES FROM ('2026-03-15 12:00:00+00') TO ('2026-03-15 13:00:00+00')`
+    const inspection = inspectionOf([
+      { ...infoOf('current', `measurements_of_the_north__2026_03_15_12`, hour), sizeBytes: 1_258_291 },
+      { ...infoOf('detached', 'measurements__old', hour), detachedAt: '2026-03-10T00:00:00Z' },
+    ])
+    const config = configOf({
+      timeZone: 'America/Argentina/Buenos_Aires',
+      dropAfter: '7 days',
+      tableName: 'measurements_of_the_north',
+    })
+    const lines = (columns: number): readonly string[] =>
+      renderInspection({ config, inspection, allowDestructive: true }, { ...plainPage, columns })
+    expect(lines(80).filter((line) => line.length > 80)).toEqual([])
+    expect(lines(80).slice(0, 3)).toEqual([
+      'app.measurements_of_the_north',
+      '  range (created_at) by month in America/Argentina/Buenos_Aires  create-ahead 3',
+      '  keep 2  drop after 7 days  drops without asking',
+    ])
+    const narrow = lines(80).join('\n')
+    expect(narrow).toMatch(/\n {2}partition\n {6}range +state +size\n/)
+    expect(narrow).toMatch(
+      /\n {2}measurements_of_the_north__2026_03_15_12\n {6}2026-03-15 09:00-03:00 to 2026-03-15 10:00-03:00 {2}current +1\.2 MB\n/,
+    )
+    expect(narrow).toMatch(/\n {2}measurements__old\n {6}.* {2}detached.*\n {4}detached 2026-03-10\n/)
+    expect(lines(200).join('\n')).toMatch(/measurements__old +.* to .* {2}detached 2026-03-10/)
   })
 
   it('leaves out the middle of a long list, unless all are asked for', () => {

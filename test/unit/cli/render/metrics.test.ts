@@ -67,6 +67,18 @@ pg_partsmith_run_timestamp_seconds{command="plan"} 1773576000.5
     expect(text).toContain('oldest_detached_age_seconds{table="app.events"} 30\n')
   })
 
+  it('label what was done as what is pending is labelled: by kind', () => {
+    const done = { id: 'i', kind: 'detach', partition: events, status: 'done', durationMs: 1 } as const
+    const text = renderMetrics({
+      command: 'maintain',
+      timestamp: 1,
+      exitCode: 0,
+      tables: [{ table: events, up: true, result: resultOf({ operations: [done] }) }],
+    })
+    expect(text).toContain('applied_operations{table="app.events",kind="detach"} 1\n')
+    expect(text).not.toContain('operation="')
+  })
+
   it('count what ended a run as an issue, once', () => {
     const issue = { step: 'create', severity: 'error', message: 'It failed.' } as const
     expect(issues({ error: 'Gone.' })).toContain('issues{table="app.events"} 1\n')

@@ -104,6 +104,58 @@ describe('a plan for people', () => {
     expect(text.match(/3 partitions are wanted/g)).toHaveLength(2)
   })
 
+  it('breaks all rows before their figures where one would be wider than the page', () => {
+    const operation = detachOf('measurements_north__2026_01', january)
+    const plan = planOf({ operations: [operation, createOf('measurements_north__2026_04', april)] })
+    const lines = renderPlan({ config: configOf(), plan }, plainPage)
+    expect(lines.filter((line) => line.length > 80)).toEqual([])
+    expect(lines.join('\n')).toContain(`
+  1  detach  measurements_north__2026_01  2026-01-01 to 2026-02-01
+             1.2 MB, ~20,160 rows
+             2 partitions are kept`)
+    expect(lines).toContain('  2  create  measurements_north__2026_04  2026-04-01 to 2026-05-01')
+  })
+
+  it('says in the header when the configuration takes rows away without asking, and what becomes of them', () => {
+    expect(header({}, true)).toMatch(/keep 2 {2}drop at once {2}drops without asking$/)
+    expect(header({}, false)).toMatch(/keep 2 {2}drop at once$/)
+    expect(header({ dropAfter: 'never' }, true)).toMatch(/never drop {2}detaches without asking$/)
+    const everything = { retentionCount: undefined }
+    expect(header(everything, false)).toMatch(/nothing expires$/)
+    expect(header({ ...everything, dropAfter: '7 days' }, true)).toMatch(
+      /nothing expires {2}drop after 7 days {2}drops without asking$/,
+    )
+    expect(header({ ...everything, dropAfter: 'never' }, true)).toMatch(/nothing expires {2}never drop$/)
+  })
+
+  it('says once what is read in full to attach a table, also beside a DEFAULT', () => {
+    const { kind: _kind, guard, ...rest } = createOf('a', april)
+    const attach = (defaultOid: string | null, provesRange: boolean): string =>
+      renderPlan(
+        {
+          config: configOf(),
+          plan: planOf({
+            operations: [
+              {
+                ...rest,
+                kind: 'attach',
+                provesRange,
+                hazards: ['full-scan'],
+                guard: { ...guard, defaultOid, oid: '3', comment: null },
+              },
+            ],
+          }),
+        },
+        plainPage,
+      )
+        .join('\n')
+        .replaceAll(/\s+/g, ' ')
+    const own = 'full-scan: reads the table in full to check its rows, unless its CHECK proves them'
+    expect(attach(null, false)).toMatch(new RegExp(`${own} $`))
+    expect(attach('9', false)).toContain(`${own}, and the DEFAULT partition in full, to be sure`)
+    expect(attach('9', true)).toContain('full-scan: reads the DEFAULT partition in full, to be sure')
+  })
+
   it('is one quiet line where nothing is due', () => {
     expect(renderPlan({ config: configOf(), plan: planOf() }, plainPage).join('\n')).toContain(
       '  Everything is as wanted.',
@@ -135,3 +187,9 @@ describe('a plan for people', () => {
     expect(text).toContain('2026-10-25 02:00+02:00 to 2026-10-25 02:00+01:00')
   })
 })
+
+/** The first line, on a page that is wide enough for all of it. */
+function header(more: Parameters<typeof configOf>[0], allowDestructive: boolean): string {
+  const page = { ...plainPage, columns: 200 }
+  return renderPlan({ config: configOf(more), plan: planOf(), allowDestructive }, page)[0] ?? ''
+}

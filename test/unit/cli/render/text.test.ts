@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { alignColumns, displayWidth, wrap } from '../../../../src/cli/render/columns.ts'
+import { alignColumns, alignWithin, displayWidth, flow, wrap } from '../../../../src/cli/render/columns.ts'
 import { edgesOf, formatEdge } from '../../../../src/cli/render/moment.ts'
 import { partitionText, printable, tableText } from '../../../../src/cli/render/printable.ts'
 import {
@@ -23,6 +23,28 @@ describe('columns', () => {
       ),
     ).toEqual(['> a         1  x', '> \u001b[31mlonger\u001b[39m   22', '> 💥漢    333  y'])
     expect(alignColumns([])).toEqual([])
+  })
+
+  it('break at the first cut that makes them fit, all at the same one', () => {
+    const rows = [
+      ['one', 'two', '3'],
+      ['a', 'bcdef', '10'],
+    ]
+    const within = (columns: number): readonly (readonly string[])[] =>
+      alignWithin(rows, { right: [2], columns, cuts: [2, 1], rest: '  ' })
+    expect(within(14)).toEqual([['one  two     3'], ['a    bcdef  10']])
+    expect(within(13)).toEqual([
+      ['one  two', '   3'],
+      ['a    bcdef', '  10'],
+    ])
+    expect(
+      alignWithin([...rows, ['b', 'longer than that', '']], { columns: 11, cuts: [2, 1], rest: '  ' }),
+    ).toEqual([
+      ['one', '  two  3'],
+      ['a', '  bcdef  10'],
+      ['b', '  longer', '  than that'],
+    ])
+    expect(flow(['a', 'bb', 'ccc'], { indent: ' ', columns: 6 })).toEqual([' a  bb', ' ccc'])
   })
 
   it('count emoji and CJK as two, and combining marks as nothing', () => {
