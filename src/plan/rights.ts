@@ -63,7 +63,7 @@ export function missingRights(
   return [
     finding('rights-missing', {
       message: `The role ${role} lacks what a run on ${formatTableName(parent.name)} needs: ${lacking.map(({ is }) => is).join('; ')}.`,
-      next: `Run as the owner of the table, or let an administrator grant it: ${lacking.map(({ grant }) => `${grant};`).join(' ')} A membership counts where it is inherited.`,
+      next: `Run as the owner of the table, or let an administrator grant it: ${lacking.map(({ grant }) => `${grant};`).join(' ')} A membership counts where it is inherited. \`pg-partsmith grants\` prints all that is missing.`,
     }),
   ]
 }

@@ -23,6 +23,9 @@ export interface Watched {
   giveWay(why: GaveWay): void
 }
 
+/** Says in the server's log, and to a proxy in between, what this transaction is for. */
+export const beginWatch: string = `${beginText({ readOnly: true })} /* watches who waits for pg-partsmith */`
+
 /** A step that is over sooner than this is not looked at: most take a few milliseconds. */
 const settleMs = 20
 const everyMs = 10
@@ -50,7 +53,7 @@ async function look(client: DatabaseClient, watched: Watched, over: AbortSignal)
   const connection = await openConnection(client, over)
   let discard = true
   try {
-    await connection.query(beginText({ readOnly: true }))
+    await connection.query(beginWatch)
     await connection.query(pinSettings)
     await lookAgainAndAgain(connection, watched, over)
     await connection.query('COMMIT')

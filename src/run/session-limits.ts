@@ -6,41 +6,50 @@ import { hasSqlState, sqlStateOf } from './sql-state.ts'
 
 type Send = (text: string) => Promise<QueryResult>
 
-interface Asked {
+/** A connection, as far as it is asked who it is. */
+export interface Asking {
+  readonly send: Send
+  readonly openedWith: number | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface OpenedSession {
   readonly pid: number
-  /** The timeouts under which the tool's own statements would not come to their end. */
-  readonly limits: readonly ShortLimit[]
+  /** Another process answers than the one that the connection was opened with. */
+  readonly isPooled: boolean
+  /** Puts the session's own timeouts back; undefined when none was changed. */
+  readonly putBack: string | undefined
 }
 
 /** With a timeout of 1 ms even a short statement is cut now and then: in a new session, and on a busy machine. */
 const mostTries = 20
 
-export async function askWhoItIs(send: Send, signal?: AbortSignal): Promise<Asked> {
-  return untilDone(() => ask(send), signal)
-}
-
-/** Has a session stand the tool's statements, until the text that this gives is sent; undefined with nothing to raise. */
-export async function raiseForSession(
-  send: Send,
-  limits: readonly ShortLimit[],
-  signal?: AbortSignal,
-): Promise<string | undefined> {
-  if (limits.length === 0) return undefined
-  await untilDone(() => send(toText(raiseLimits(limits, 'session'))), signal)
-  return toText(lowerLimits(limits))
+/**
+ * Asks a session who it is, and has it stand the tool's own statements, whatever timeouts its role has.
+ *
+ * Through a pooler nothing is raised: what is SET in a session would come to the next client of the pooler.
+ */
+export async function openSession({ send, openedWith, signal }: Asking): Promise<OpenedSession> {
+  const { pid, short } = await untilDone(() => ask(send), signal)
+  if (openedWith !== undefined && openedWith !== pid) return { pid, isPooled: true, putBack: undefined }
+  if (short.length === 0) return { pid, isPooled: false, putBack: undefined }
+  await untilDone(() => send(toText(raiseLimits(short, 'session'))), signal)
+  return { pid, isPooled: false, putBack: toText(lowerLimits(short)) }
 }
 
 /**
- * Begins a transaction that stands the tool's statements, and answers with the process that it is in.
- *
- * What is raised ends with the transaction, so nothing of it comes to the next client of a pooler.
+ * Begins a transaction through a pooler, and answers with the process that it is in. The timeouts that are too short
+ * are raised until its end.
  */
-export async function beginStanding(send: Send, begin: string, signal?: AbortSignal): Promise<number> {
+export async function beginPooled(
+  { send, signal }: Pick<Asking, 'send' | 'signal'>,
+  begin: string,
+): Promise<number> {
   return untilDone(async () => {
     await send(begin)
     try {
-      const { pid, limits } = await ask(send)
-      if (limits.length > 0) await send(toText(raiseLimits(limits, 'transaction')))
+      const { pid, short } = await ask(send)
+      if (short.length > 0) await send(toText(raiseLimits(short, 'transaction')))
       return pid
     } catch (error) {
       if (isCut(error)) await send('ROLLBACK')
@@ -49,9 +58,15 @@ export async function beginStanding(send: Send, begin: string, signal?: AbortSig
   }, signal)
 }
 
+interface Asked {
+  readonly pid: number
+  /** The timeouts under which the tool's own statements would not come to their end. */
+  readonly short: readonly ShortLimit[]
+}
+
 async function ask(send: Send): Promise<Asked> {
   const [row] = (await send(toText(askSession))).rows
-  return { pid: Number(row?.['pid']), limits: shortLimits(row) }
+  return { pid: Number(row?.['pid']), short: shortLimits(row) }
 }
 
 async function untilDone<T>(work: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {

@@ -5,7 +5,8 @@ import type { DatabaseClient, DatabaseConnection, QueryResult } from './client.t
 import { cancelOnAbort } from './cancel-on-abort.ts'
 import { giveBack, openConnection } from './open-connection.ts'
 import { abortErrorOf, throwIfAborted } from './run-aborted.ts'
-import { askWhoItIs, beginStanding, raiseForSession, timeoutAdvice } from './session-limits.ts'
+import type { Asking } from './session-limits.ts'
+import { beginPooled, openSession, timeoutAdvice } from './session-limits.ts'
 import { describeError, isConnectionFailure, sqlStateOf } from './sql-state.ts'
 import { within } from './within.ts'
 
@@ -98,13 +99,18 @@ class ConnectionSession implements Session {
 
   /** Finds out which process there is to cancel, and whether it stays the same one. */
   async open(): Promise<void> {
-    const send = (text: string): Promise<QueryResult> => this.query(text)
-    const { pid, limits } = await askWhoItIs(send, this.#signal)
-    const opened = this.#connection.openedWith?.()
-    this.#isPooled = opened !== undefined && opened !== pid
-    if (this.#isPooled) return
-    this.#pid = pid
-    this.#putBack = await raiseForSession(send, limits, this.#signal)
+    const { pid, isPooled, putBack } = await openSession(this.#asking())
+    this.#isPooled = isPooled
+    this.#putBack = putBack
+    if (!isPooled) this.#pid = pid
+  }
+
+  #asking(): Asking {
+    return {
+      send: (text) => this.query(text),
+      openedWith: this.#connection.openedWith?.(),
+      signal: this.#signal,
+    }
   }
 
   async query(text: string, values?: readonly unknown[]): Promise<QueryResult> {
@@ -145,7 +151,7 @@ class ConnectionSession implements Session {
 
   async #begin(begin: string): Promise<void> {
     // A pooler keeps a session for a transaction, and only for that long.
-    if (this.#isPooled) this.#pid = await beginStanding((text) => this.query(text), begin, this.#signal)
+    if (this.#isPooled) this.#pid = await beginPooled(this.#asking(), begin)
     else await this.query(begin)
   }
 

@@ -188,8 +188,6 @@ describeEachServer('reading a tree', (major) => {
        CREATE VIEW looks AS SELECT id, at FROM events;`,
     )
     const { parent, detached } = await new PostgresMetadataProvider(database.pool).readTree(events)
-    const names = (keys: readonly { readonly name: string }[]): readonly string[] =>
-      keys.map(({ name }) => name)
     expect(names(parent.referencedBy)).toEqual([...(major >= 18 ? ['four_fk'] : []), 'one_fk', 'two_fk'])
     expect(detached.map(({ referencedBy }) => names(referencedBy))).toEqual([['three_fk']])
   })
@@ -264,3 +262,7 @@ describe('a standby', () => {
     expect(await partsmith.locks.isLocked(events)).toBe(false)
   })
 })
+
+function names(keys: readonly { readonly name: string }[]): readonly string[] {
+  return keys.map(({ name }) => name)
+}

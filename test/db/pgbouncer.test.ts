@@ -89,6 +89,26 @@ describeWithPgBouncer('through PgBouncer in transaction mode', (major) => {
     },
   )
 
+  it('timeouts of the role that would cut every statement are raised, and none of that stays in a session', async () => {
+    await using database = await createDatabase(major)
+    const role = await createRole(database, { settings: { lock_timeout: '1ms', statement_timeout: '200ms' } })
+    // The move of one row takes longer than either of them.
+    await database.sql(`CREATE FUNCTION slow() RETURNS boolean LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.4); RETURN true; END';
+      ${events} CREATE TABLE rest PARTITION OF events DEFAULT; INSERT INTO rest VALUES (100, '2026-04-02');
+      GRANT CREATE, USAGE ON SCHEMA public TO ${role.name};
+      ALTER TABLE events ADD CHECK (slow()) NOT VALID;
+      DO $$ BEGIN EXECUTE (SELECT string_agg(format('ALTER TABLE %s OWNER TO ${role.name}', oid::regclass), ';')
+        FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')); END $$`)
+    const pooler = await startPgBouncer(database, { users: [role.name], poolSize: 5 })
+    const before = await sessionsOf(pooler, { user: role.name, count: 5 })
+    const result = await createPartsmith({ pool: clientOf('pg', pooler, role.name) }).maintain(
+      { ...monthly, createAheadCount: 2 },
+      { now },
+    )
+    expect(result).toMatchObject({ success: true, createdCount: 1, operations: [{ rowsMoved: 1 }] })
+    expect(await sessionsOf(pooler, { user: role.name, count: 5 })).toEqual(before)
+  })
+
   it('two maintainers of one table exclude each other', async () => {
     await using database = await createDatabase(major)
     await database.sql(events)

@@ -171,8 +171,8 @@ interface Race {
 
 function serviceOf(client: DatabaseClient, prefix: string): PartitionLifecycleService {
   return new PartitionLifecycleService({
-    // It waits in vain for the one that is stopped, so it need not wait long.
-    repo: new PostgresPartitionRepository(client, { lockTimeoutMs: 50 }),
+    // It waits in vain for the one that is stopped, so it need not wait long, and try again never.
+    repo: new PostgresPartitionRepository(client, { lockTimeoutMs: 50, giveUpAfterMs: 0 }),
     metadata: new PostgresMetadataProvider(client),
     locks: new PostgresAdvisoryLockManager(client, { prefix }),
   })

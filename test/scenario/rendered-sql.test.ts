@@ -31,7 +31,7 @@ function changing(sent: readonly Sent[]): readonly string[] {
   const reading = new Set<number>()
   const texts: string[] = []
   for (const { pid, text } of sent) {
-    if (/^BEGIN .*READ ONLY$/.test(text)) reading.add(pid)
+    if (/^BEGIN .*READ ONLY/.test(text)) reading.add(pid)
     if (!reading.has(pid) && !text.startsWith('SELECT pg_catalog.pg_backend_pid()')) texts.push(text.trim())
     if (/^(COMMIT|ROLLBACK)$/.test(text)) reading.delete(pid)
   }

@@ -1,4 +1,5 @@
 import type { DatabaseClient, DatabaseConnection, QueryResult } from '../../src/run/client.ts'
+import { beginWatch } from '../../src/run/lock-watch.ts'
 
 export interface SentStatement {
   /** Counts from 1 over all connections; undefined where a connection repeats its last statement, as a poll does. */
@@ -21,7 +22,12 @@ export interface StatementObserver {
   beforeRelease?(connection: Pick<SentStatement, 'ask' | 'pid'> & { readonly closed: boolean }): Promise<void>
 }
 
-/** The same client, with somebody who sees, delays or spoils what is sent through it. */
+/**
+ * The same client, with somebody who sees, delays or spoils what is sent through it.
+ *
+ * Only the statements of the lock watch go by unseen: whether and when it looks depends on how long a step takes, on a
+ * connection that it has for itself. That this is given back is seen.
+ */
 export function observedClient(client: DatabaseClient, observer: StatementObserver): DatabaseClient {
   let sent = 0
   const nextNumber = (): number => (sent += 1)
@@ -40,8 +46,11 @@ async function observedConnection(
   const ask: SentStatement['ask'] = async (question) => (await connection.query(question)).rows[0] ?? {}
   const pid = Number((await ask('SELECT pg_catalog.pg_backend_pid()::text AS pid'))['pid'])
   let last = ''
+  let isWatch = false
   return {
     query: async (text, values): Promise<QueryResult> => {
+      isWatch ||= last === '' && text === beginWatch
+      if (isWatch) return connection.query(text, values)
       const statement = { number: text === last ? undefined : nextNumber(), text, pid, ask }
       last = text
       await observer.beforeSending?.(statement)

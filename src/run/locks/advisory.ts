@@ -25,7 +25,7 @@ import { silentLogger } from '../logger.ts'
 import { explainReading } from '../explain-failure.ts'
 import { giveBack, openConnection } from '../open-connection.ts'
 import { throwIfAborted } from '../run-aborted.ts'
-import { beginStanding, timeoutAdvice } from '../session-limits.ts'
+import { beginPooled, openSession, timeoutAdvice } from '../session-limits.ts'
 import { describeError, isConnectionFailure, sqlStateOf } from '../sql-state.ts'
 import { within } from '../within.ts'
 import { acquireInProcess, isLockedInProcess } from './in-process.ts'
@@ -128,6 +128,7 @@ class AdvisoryLease implements LockLease {
   /** Of the transaction: whether the connection can go back as it is, after a ROLLBACK, or not at all. */
   #state: 'none' | 'open' | 'in doubt' = 'none'
   #locked = false
+  #putBack: string | undefined
   #released: Promise<void> | undefined
 
   constructor(
@@ -150,7 +151,14 @@ class AdvisoryLease implements LockLease {
 
   async tryLock(): Promise<boolean> {
     this.#state = 'in doubt'
-    await beginStanding((text) => send(this.#connection, text), beginLockTransaction)
+    const asking = {
+      send: (text: string): Promise<QueryResult> => send(this.#connection, text),
+      openedWith: this.#connection.openedWith?.(),
+    }
+    const { isPooled, putBack } = await openSession(asking)
+    this.#putBack = putBack
+    if (isPooled) await beginPooled(asking, beginLockTransaction)
+    else await send(this.#connection, beginLockTransaction)
     const { rows } = await ask(this.#connection, tryAdvisoryLock(this.#lockKey))
     this.#state = 'open'
     this.#locked = rows[0]?.['locked'] === 'true'
@@ -206,6 +214,7 @@ class AdvisoryLease implements LockLease {
     if (this.#state !== 'open') return this.#state === 'none'
     try {
       await send(this.#connection, 'ROLLBACK')
+      if (this.#putBack !== undefined) await send(this.#connection, this.#putBack)
       return true
     } catch (error) {
       this.#logger.warn(
