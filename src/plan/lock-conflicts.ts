@@ -55,12 +55,3 @@ export function lockModeFrom(pgLocksMode: string): TableLockMode | undefined {
   const wanted = pgLocksMode.replace(/Lock$/, '').toUpperCase()
   return lockModes.find((mode) => mode.replaceAll(' ', '') === wanted)
 }
-
-/** Whom a lock keeps waiting, in the words of people who use the table; empty where nobody who reads or writes waits. */
-export function whoWaits(mode: TableLockMode): string {
-  if (conflict(mode, 'ACCESS SHARE')) return 'blocks reads and writes'
-  if (conflict(mode, 'ROW EXCLUSIVE')) return 'blocks writes'
-  return conflict(mode, 'SHARE UPDATE EXCLUSIVE')
-    ? 'blocks no reads or writes, only other maintenance'
-    : 'blocks no reads or writes'
-}
