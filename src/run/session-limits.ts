@@ -9,7 +9,8 @@ type Send = (text: string) => Promise<QueryResult>
 /** A connection, as far as it is asked who it is. */
 export interface Asking {
   readonly send: Send
-  readonly openedWith: number | undefined
+  /** The process that the server named when the connection was opened; some drivers know it after a first answer. */
+  openedWith(): number | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -29,9 +30,11 @@ const mostTries = 20
  *
  * Through a pooler nothing is raised: what is SET in a session would come to the next client of the pooler.
  */
-export async function openSession({ send, openedWith, signal }: Asking): Promise<OpenedSession> {
+export async function openSession(asking: Asking): Promise<OpenedSession> {
+  const { send, signal } = asking
   const { pid, short } = await untilDone(() => ask(send), signal)
-  if (openedWith !== undefined && openedWith !== pid) return { pid, isPooled: true, putBack: undefined }
+  const named = asking.openedWith()
+  if (named !== undefined && named !== pid) return { pid, isPooled: true, putBack: undefined }
   if (short.length === 0) return { pid, isPooled: false, putBack: undefined }
   await untilDone(() => send(toText(raiseLimits(short, 'session'))), signal)
   return { pid, isPooled: false, putBack: toText(lowerLimits(short)) }

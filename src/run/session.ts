@@ -108,7 +108,7 @@ class ConnectionSession implements Session {
   #asking(): Asking {
     return {
       send: (text) => this.query(text),
-      openedWith: this.#connection.openedWith?.(),
+      openedWith: () => this.#connection.openedWith?.(),
       signal: this.#signal,
     }
   }

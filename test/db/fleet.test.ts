@@ -148,7 +148,7 @@ describeEachServer('a fleet', (major) => {
       'invalid-config',
       'fine',
       'issues',
-      'fine',
+      'issues',
       'partition-not-found',
       'invalid-config',
       'invalid-config',

@@ -27,7 +27,11 @@ describeEachServer('a DEFAULT that is too large to be read under a lock', (major
     const partsmith = tight(database)
     const plan = await partsmith.plan(config, { now })
     expect(plan.operations).toMatchObject([
-      { kind: 'create', excludesFromDefault: true, hazards: ['access-exclusive-lock', 'rejects-inserts'] },
+      {
+        kind: 'create',
+        excludesFromDefault: true,
+        hazards: ['access-exclusive-lock', 'cancels-standby-queries', 'rejects-inserts'],
+      },
     ])
     const text = await partsmith.service.renderSql(config, plan)
     expect(text).toContain('NOT VALID')

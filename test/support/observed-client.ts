@@ -44,7 +44,7 @@ async function observedConnection(
   nextNumber: () => number,
 ): Promise<DatabaseConnection> {
   const ask: SentStatement['ask'] = async (question) => (await connection.query(question)).rows[0] ?? {}
-  const pid = Number((await ask('SELECT pg_catalog.pg_backend_pid()::text AS pid'))['pid'])
+  const pid = await pidOf(connection, ask)
   let last = ''
   let isWatch = false
   return {
@@ -66,5 +66,15 @@ async function observedConnection(
     },
     onLost: (listener) => connection.onLost(listener),
     openedWith: () => connection.openedWith?.(),
+  }
+}
+
+/** The database may be gone before a connection that nobody waits for any more has come; it still has to go back. */
+async function pidOf(connection: DatabaseConnection, ask: SentStatement['ask']): Promise<number> {
+  try {
+    return Number((await ask('SELECT pg_catalog.pg_backend_pid()::text AS pid'))['pid'])
+  } catch (error) {
+    await connection.release(true)
+    throw error
   }
 }

@@ -153,7 +153,7 @@ class AdvisoryLease implements LockLease {
     this.#state = 'in doubt'
     const asking = {
       send: (text: string): Promise<QueryResult> => send(this.#connection, text),
-      openedWith: this.#connection.openedWith?.(),
+      openedWith: (): number | undefined => this.#connection.openedWith?.(),
     }
     const { isPooled, putBack } = await openSession(asking)
     this.#putBack = putBack
