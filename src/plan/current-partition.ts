@@ -6,7 +6,7 @@ import type { Operation } from './operation.ts'
 import type { PlanInput, Survey } from './survey.ts'
 
 /** Whether rows of the present moment have a place: a partition, or DEFAULT. */
-export function takesRowsNow({ tree }: PlanInput, { spans, timeline }: Survey): boolean {
+function takesRowsNow({ tree }: PlanInput, { spans, timeline }: Survey): boolean {
   const { head } = timeline
   return (
     defaultPartition(tree) !== undefined ||

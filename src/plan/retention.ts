@@ -6,6 +6,7 @@ import type { BuildContext } from './build-operation.ts'
 import { detachOperation, dropOperation, unmarkOperation } from './build-operation.ts'
 import type { Finding, FindingCode } from './finding.ts'
 import { finding } from './finding.ts'
+import { listed } from './listed.ts'
 import type { Operation, RangeText } from './operation.ts'
 import type { PlacedPartition } from './placement.ts'
 import type { PlanInput, Survey } from './survey.ts'
@@ -187,11 +188,4 @@ function reportUnmanaged({ placed }: Survey): readonly Finding[] {
       }),
     ]
   })
-}
-
-function listed(names: readonly string[]): string {
-  const shown = names.slice(0, 3)
-  const [last] = shown.slice(-1)
-  if (names.length > shown.length) return `${shown.join(', ')} and ${names.length - shown.length} more`
-  return shown.length > 1 ? `${shown.slice(0, -1).join(', ')} and ${last}` : shown.join('')
 }

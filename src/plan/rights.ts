@@ -4,6 +4,7 @@ import { formatTableName } from '../model/table-name.ts'
 import type { TableName } from '../model/table-name.ts'
 import type { Finding } from './finding.ts'
 import { finding } from './finding.ts'
+import { listed } from './listed.ts'
 import type { Operation } from './operation.ts'
 import type { PlanInput, Survey } from './survey.ts'
 
@@ -39,7 +40,7 @@ export function missingRights(
   const role = quoteIdentifier(server.role)
   const lacking = [
     ...owners.map((owner) => ({
-      is: `it is no member of ${quoteIdentifier(owner)}, which owns ${listed(foreign.filter((one) => one.owner === owner))}`,
+      is: `it is no member of ${quoteIdentifier(owner)}, which owns ${listed(foreign.filter((one) => one.owner === owner).map(({ name }) => formatTableName(name)))}`,
       grant: `GRANT ${quoteIdentifier(owner)} TO ${role}`,
     })),
     ...(fallback
@@ -66,10 +67,4 @@ export function missingRights(
       next: `Run as the owner of the table, or let an administrator grant it: ${lacking.map(({ grant }) => `${grant};`).join(' ')} A membership counts where it is inherited. \`pg-partsmith grants\` prints all that is missing.`,
     }),
   ]
-}
-
-function listed(tables: readonly Owned[]): string {
-  const shown = tables.slice(0, 3).map(({ name }) => formatTableName(name))
-  if (tables.length > shown.length) return `${shown.join(', ')} and ${tables.length - shown.length} more`
-  return shown.length > 1 ? `${shown.slice(0, -1).join(', ')} and ${shown.at(-1) ?? ''}` : shown.join('')
 }
