@@ -210,7 +210,7 @@ describe('problems in JSON', () => {
       [
         'partsmith.config.json has 2 problems:',
         '  partsmith.config.json:3:63: tables[0].granularity: "dya" is not a granularity; did you mean "day"?',
-        '  partsmith.config.json:3:70: tables[0].x: There is no option "x" here; the options are tableName, schema, partitionColumn, granularity, timeZone, createAheadCount, retentionCount, detachMode, dropAfter, maxRowsFromDefault, partitionType, partitionStrategy, allowDestructive.',
+        '  partsmith.config.json:3:70: tables[0].x: There is no option "x" here; the options are tableName, schema, partitionColumn, granularity, timeZone, createAheadCount, retentionCount, detachMode, dropAfter, maxRowsFromDefault, allowHazards, partitionType, partitionStrategy, allowDestructive.',
       ].join('\n'),
     )
   })

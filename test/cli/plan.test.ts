@@ -131,9 +131,10 @@ describeCli('plan', (major, cli) => {
 
     const planned = await cli(['plan'], { cwd })
     expect(unwrapped(planned.stdout)).toContain(
-      'What else has expired is planned once the pending detach is finished: `maintain` goes on to it, after `apply` plan again.',
+      'What else has expired is planned once the pending detach is finished: `maintain` and `apply` go on to it, after `apply --plan` plan again.',
     )
-    const applied = await cli(['apply'], { cwd })
+    await cli(['plan', '--save', 'plan.json'], { cwd })
+    const applied = await cli(['apply', '--plan', 'plan.json'], { cwd })
     expect(unwrapped(applied.stdout)).toContain(
       'Finalized 1. A pending detach was finished; plan again for what had to wait for it.',
     )

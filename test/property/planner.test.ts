@@ -49,6 +49,13 @@ function horizonOf({ slots, current, config }: PlanningCase): bigint | undefined
   return retentionCount === undefined ? undefined : slots[current - retentionCount + 1]?.from
 }
 
+function isForbidden(plan: MaintenancePlan, name: Partition['name']): boolean {
+  return plan.findings.some(
+    ({ code, relation, message }) =>
+      code === 'hazard-not-allowed' && relation?.name === name.name && message.startsWith('To detach'),
+  )
+}
+
 /** The two ends of an attached partition, those that are open far away. */
 function spanOf({ boundText }: Partition, keyType: World['keyType']): readonly Range[] {
   const open = /^FOR VALUES FROM \((MINVALUE|'.*')\) TO \((MAXVALUE|'.*')\)$/.exec(boundText)
@@ -97,6 +104,8 @@ function dropsOf(
 
 /** What can stand between a wanted period and its partition. */
 const obstacles: readonly string[] = [
+  'default-too-large',
+  'hazard-not-allowed',
   'range-overlap',
   'name-taken',
   'rows-in-default',
@@ -145,10 +154,10 @@ describe('the planner', () => {
           one.slots.some(({ from, to }) => range.from >= from && range.to <= to)
         )
       })
+      const forbidden = expired.filter(({ name }) => isForbidden(plan, name))
+      expect(forbidden.length === 0 || one.config.allowHazards !== undefined).toBe(true)
       expect(
-        of(plan, 'detach')
-          .map(({ guard }) => guard.oid)
-          .sort(),
+        [...of(plan, 'detach').map(({ guard }) => guard.oid), ...forbidden.map(({ oid }) => oid)].sort(),
       ).toEqual(expired.map(({ oid }) => oid).sort())
     })
   })
@@ -207,6 +216,18 @@ describe('the planner', () => {
       const wanted = one.slots.slice(one.current, one.current + one.config.createAheadCount)
       const explained = plan.findings.some(({ code }) => obstacles.includes(code))
       expect(explained ? [] : gaps(after, wanted)).toEqual([])
+    })
+  })
+
+  test('plans nothing that has a hazard which is not allowed', () => {
+    always(({ config: { allowHazards } }, { operations }) => {
+      if (allowHazards === undefined) return
+      for (const { id, hazards } of operations) {
+        expect(
+          hazards.filter((hazard) => !allowHazards.includes(hazard)),
+          id,
+        ).toEqual([])
+      }
     })
   })
 

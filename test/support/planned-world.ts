@@ -28,6 +28,8 @@ export interface World {
   readonly strangers: ReadonlySet<string>
   /** Positions of rows in DEFAULT, in the order of the key's line. */
   readonly rowsInDefault: readonly bigint[]
+  /** What reading DEFAULT under lock would cost; left out, it is not known. */
+  readonly defaultScanBytes?: number
   /** OIDs of never attached tables that hold rows. */
   readonly filled: ReadonlySet<string>
   /** Whether another table refers to the parent. */
@@ -171,6 +173,10 @@ export function answers(world: World, request: EvidenceRequest): Evidence {
     ),
     ...(defaultRows && {
       rowsAstray: world.rowsInDefault.filter((row) => row < position(defaultRows.before)).length,
+      rowsAhead: world.rowsInDefault.some((row) => row >= position(defaultRows.ahead)),
+      ...(world.defaultScanBytes !== undefined && {
+        defaultScan: { bytes: world.defaultScanBytes, keyIndexed: true },
+      }),
     }),
     empty: new Set(request.maybeEmpty.map(({ oid }) => oid).filter((oid) => !world.filled.has(oid))),
   }
@@ -183,7 +189,13 @@ export interface Asked {
 }
 
 export function planWorld(world: World, { config, calculator, now }: Asked): MaintenancePlan {
-  const input: PlanInput = { config, calculator, tree: treeOf(world, now), ddlTimezone: null }
+  const input: PlanInput = {
+    config,
+    calculator,
+    tree: treeOf(world, now),
+    ddlTimezone: null,
+    lockTimeoutMs: 100,
+  }
   return planTable(input, answers(world, evidenceNeeded(input)))
 }
 

@@ -8,6 +8,7 @@ import type { TimeKeyType } from '../../src/model/key-codec.ts'
 import { MICROSECONDS_PER_DAY } from '../../src/model/local-date.ts'
 import type { DetachedTable, Partition } from '../../src/model/partition-tree.ts'
 import { TablePartitionConfig } from '../../src/policy/config.ts'
+import { hazards } from '../../src/policy/hazard.ts'
 import type { Asked, World } from './planned-world.ts'
 import { attached, detachedTable, orphanComment, rangeBound } from './planned-world.ts'
 
@@ -77,6 +78,8 @@ const shape = fc.record({
   openBefore: fc.boolean(),
   openAfter: fc.boolean(),
   fallback: fc.constantFrom('none', 'none', 'table', 'table', 'foreign'),
+  defaultScanBytes: fc.constantFrom(undefined, 8_192, 8_192, 8_192, 1_073_741_824),
+  allowHazards: fc.option(fc.subarray([...hazards]), { nil: undefined, freq: 4 }),
   pending: fc.option(fc.tuple(fc.nat(past + future), fc.boolean()), { nil: undefined, freq: 4 }),
   orphans: fc.array(orphan, { maxLength: 4 }),
   strangers: fc.array(fc.nat(past + future), { maxLength: 2 }),
@@ -111,6 +114,7 @@ function buildCase(made: Shape): PlanningCase {
     detachMode: detachMode === 'auto' || detachMode === 'blocking' ? detachMode : 'concurrent',
     dropAfter,
     maxRowsFromDefault: made.maxRowsFromDefault,
+    ...(made.allowHazards && { allowHazards: made.allowHazards }),
   })
   const context = { made, slots, keyType, nameOf, now }
   const partitions = attachedPartitions(context)
@@ -121,6 +125,7 @@ function buildCase(made: Shape): PlanningCase {
     detached,
     strangers: new Set(made.strangers.map(nameOf)),
     rowsInDefault: made.fallback === 'table' ? rowsAstray(context, partitions) : [],
+    ...(made.defaultScanBytes !== undefined && { defaultScanBytes: made.defaultScanBytes }),
     filled: new Set(detached.filter(({ name }) => name.name.endsWith('filled')).map(({ oid }) => oid)),
     referenced: made.referenced,
     nextOid: 5000,

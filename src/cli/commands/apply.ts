@@ -40,11 +40,11 @@ export async function applyPlans(workspace: Workspace, request: ApplyRequest): P
   return {
     command: 'apply',
     tables: reports,
-    closing: finishedOne(reports) ? `${closing} ${moreIsPlanned}` : closing,
+    closing: plans && finishedOne(reports) ? `${closing} ${moreIsPlanned}` : closing,
   }
 }
 
-/** What else expired could not be planned while a detach was pending; `maintain` plans again by itself. */
+/** What else expired could not be planned while a detach was pending; without a saved plan it is planned at once. */
 const moreIsPlanned = 'A pending detach was finished; plan again for what had to wait for it.'
 
 function finishedOne(reports: readonly RunTableReport[]): boolean {

@@ -73,7 +73,7 @@ function closingOf(about: {
     ...(plans.length > 0 ? [summarizePlans(plans)] : []),
     ...(pending
       ? [
-          'What else has expired is planned once the pending detach is finished: `maintain` goes on to it, after `apply` plan again.',
+          'What else has expired is planned once the pending detach is finished: `maintain` and `apply` go on to it, after `apply --plan` plan again.',
         ]
       : []),
     ...(failed > 0 ? [`${counted(failed, 'table')} could not be planned.`] : []),
