@@ -89,6 +89,7 @@ export function sampleOperation(
       owned: true,
       mayCreate: true,
       mayEmptyDefault: true,
+      excludes: false,
     },
     partitions: hasDefault ? [...partitions, defaultPartition] : partitions,
     detached: orphans.map((table) => ({ ...table, foreignKeys: out })),

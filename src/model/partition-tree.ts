@@ -50,6 +50,8 @@ export interface ParentTable {
   readonly key: readonly KeyColumn[]
   readonly columns: readonly string[]
   readonly uniqueKeys: readonly UniqueKey[]
+  /** Whether it has an exclusion constraint. */
+  readonly excludes: boolean
   /** Foreign keys that refer to this table, or to its DEFAULT partition alone. */
   readonly referencedBy: readonly ForeignKey[]
   /** Its own foreign keys. */

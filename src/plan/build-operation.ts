@@ -46,6 +46,7 @@ export function createOperation(
     ...about,
     key: config.partitionColumn,
     maxRowsFromDefault: config.maxRowsFromDefault,
+    ...(parent.excludes && { attachBuildsIndexes: true }),
     hazards: [
       ...hazardsOfLocks(locks),
       ...(about.excludesFromDefault ? (['rejects-inserts'] as const) : attachHazards(about)),

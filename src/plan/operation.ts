@@ -83,6 +83,8 @@ export interface CreateOperation extends OperationBase {
   /** Rows of the range found in DEFAULT while planning; they are counted again, under lock, and moved. */
   readonly rowsInDefault: number
   readonly maxRowsFromDefault: number
+  /** Leaves all indexes to ATTACH, which would not take an exclusion constraint's and make a second one. */
+  readonly attachBuildsIndexes?: true
   /** Proves by a CHECK, validated beforehand, that DEFAULT holds nothing of the range: too large to be read under lock. */
   readonly excludesFromDefault?: true
   /** The same parent, and the same DEFAULT or none. */

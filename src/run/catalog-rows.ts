@@ -48,6 +48,7 @@ export function parentTable(row: CatalogRow, others: readonly TableName[]): Pare
       name: member(key, 'name'),
       columns: jsonNumbers(key['columns']).flatMap((number) => columns.get(number) ?? []),
     })),
+    excludes: isGiven(row, 'excludes'),
     referencedBy: foreignKeys(row['referenced_by']),
     foreignKeys: foreignKeys(row['foreign_keys']),
     owner: text(row, 'owner'),

@@ -73,6 +73,7 @@ SELECT p.schema, p.name, p.oid::text, p.partstrat::text AS method,
                         ORDER BY ic.relname)
         FROM pg_index i JOIN pg_class ic ON ic.oid = i.indexrelid
         WHERE i.indrelid = p.oid AND i.indisunique)::text AS unique_keys,
+       EXISTS (SELECT FROM pg_index i WHERE i.indrelid = p.oid AND i.indisexclusion)::text AS excludes,
        (SELECT json_agg(json_build_object('name', k.conname, 'schema', n.nspname, 'table', c.relname)
                         ORDER BY n.nspname, c.relname, k.conname)
         FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace

@@ -18,9 +18,9 @@ import type { Action, Guard, Refusal, Step, TransactionStep } from './statement.
  * Creating: a standalone table like the parent in one transaction, ATTACH in the next.
  *
  * CREATE TABLE .. PARTITION OF would lock the parent ACCESS EXCLUSIVE; ATTACH takes SHARE UPDATE EXCLUSIVE. LIKE must
- * leave out identity (a partition with its own sequence makes duplicate ids, and from 17 on cannot be attached),
- * indexes (ATTACH makes them, and an exclusion constraint would come twice) and extended statistics. IF NOT EXISTS
- * would succeed on any table of that name. Between the two transactions the table carries a `building` marker.
+ * leave out identity (a partition with its own sequence makes duplicate ids, and from 17 on cannot be attached) and
+ * extended statistics. Indexes come with it, so that ATTACH does not build them under its locks; but an exclusion
+ * constraint would come twice. IF NOT EXISTS would succeed on any table of that name. Between the two transactions the table carries a `building` marker.
  */
 export function createSteps(operation: CreateOperation, context: DdlContext): readonly Step[] {
   const fallback = operation.guard.default
@@ -32,8 +32,9 @@ export function createSteps(operation: CreateOperation, context: DdlContext): re
 }
 
 function buildStep(operation: CreateOperation, context: DdlContext): TransactionStep {
-  const { parent, partition, guard, range } = operation
+  const { parent, partition, guard, range, attachBuildsIndexes } = operation
   const ask = lookAgain(parent, partition)
+  const without = attachBuildsIndexes ? sql` EXCLUDING INDEXES` : sql``
   return transaction(context, `build ${formatTableName(partition)}`, [
     {
       kind: 'guard',
@@ -43,7 +44,7 @@ function buildStep(operation: CreateOperation, context: DdlContext): Transaction
     },
     {
       kind: 'execute',
-      sql: sql`CREATE TABLE ${qualified(partition)} (LIKE ${qualified(parent)} INCLUDING ALL EXCLUDING IDENTITY EXCLUDING INDEXES EXCLUDING STATISTICS)`,
+      sql: sql`CREATE TABLE ${qualified(partition)} (LIKE ${qualified(parent)} INCLUDING ALL EXCLUDING IDENTITY EXCLUDING STATISTICS${without})`,
     },
     {
       kind: 'found',

@@ -11,8 +11,10 @@ import type { Action, Guard, Step } from './statement.ts'
 /** What the CHECK is called that proves the range of a table which is to be attached. */
 export const proofName = 'pg_partsmith_range'
 
-/** VALIDATE reads a table that nobody uses through the parent. */
-const validationMs = 6 * 3_600_000
+/** For what reads or indexes a table that nobody uses through the parent. */
+export function hoursAlone(context: DdlContext): DdlContext {
+  return { ...context, limits: { ...context.limits, statementTimeoutMs: 6 * 3_600_000 } }
+}
 
 /**
  * Proves that a detached table holds nothing but its range while it stands alone, so that ATTACH only has to write to
@@ -46,15 +48,11 @@ export function proveRangeSteps(operation: AttachOperation, context: DdlContext)
       ask: sql`SELECT k.oid::pg_catalog.text AS oid FROM pg_catalog.pg_constraint k WHERE k.conrelid OPERATOR(pg_catalog.=) ${literal(guard.oid)}::pg_catalog.oid AND k.conname OPERATOR(pg_catalog.=) ${literal(proofName)} AND NOT k.convalidated`,
       describe: `unless it is proven already: ALTER TABLE ${name} VALIDATE CONSTRAINT ${proofName}`,
       make: () =>
-        transaction(
-          { ...context, limits: { ...context.limits, statementTimeoutMs: validationMs } },
-          `validate the proof of ${name}`,
-          [
-            execute(sql`LOCK TABLE ONLY ${qualified(partition)} IN SHARE UPDATE EXCLUSIVE MODE`),
-            detachedGuard(operation),
-            execute(sql`ALTER TABLE ONLY ${qualified(partition)} VALIDATE CONSTRAINT ${ident(proofName)}`),
-          ],
-        ),
+        transaction(hoursAlone(context), `validate the proof of ${name}`, [
+          execute(sql`LOCK TABLE ONLY ${qualified(partition)} IN SHARE UPDATE EXCLUSIVE MODE`),
+          detachedGuard(operation),
+          execute(sql`ALTER TABLE ONLY ${qualified(partition)} VALIDATE CONSTRAINT ${ident(proofName)}`),
+        ]),
     },
   ]
 }
@@ -85,7 +83,7 @@ function dropProof({ partition }: AttachOperation): Action {
   return execute(sql`ALTER TABLE ONLY ${qualified(partition)} DROP CONSTRAINT ${ident(proofName)}`)
 }
 
-function detachedGuard(operation: AttachOperation): Guard {
+export function detachedGuard(operation: AttachOperation): Guard {
   const { parent, partition, guard } = operation
   return {
     kind: 'guard',

@@ -5,6 +5,7 @@ import type { DdlContext } from './ddl-context.ts'
 import { detachSteps, finalizeSteps, unmarkSteps } from './detach.ts'
 import { dropSteps } from './drop.ts'
 import { proveRangeSteps } from './prove-range.ts'
+import { fitSteps } from './fit-to-parent.ts'
 import { toText } from './sql.ts'
 import type { Action, Step } from './statement.ts'
 
@@ -15,7 +16,9 @@ export function statements(operation: Operation, context: DdlContext): readonly 
       return createSteps(operation, context)
     case 'attach':
       return [
-        ...(operation.provesRange ? proveRangeSteps(operation, context) : []),
+        ...(operation.provesRange
+          ? [...fitSteps(operation, context), ...proveRangeSteps(operation, context)]
+          : []),
         attachStep(operation, context),
       ]
     case 'finalize':

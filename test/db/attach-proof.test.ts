@@ -43,6 +43,37 @@ describeEachServer('a detached table that is attached again', (major) => {
     expect(await database.sql('SELECT count(*)::int AS n FROM events')).toEqual([{ n: 100 }])
   })
 
+  it('gets what its parent was given while it was away, before it is attached', async () => {
+    await using database = await createDatabase(major)
+    await database.sql(`
+      CREATE TABLE "tén ant" (id int PRIMARY KEY); INSERT INTO "tén ant" VALUES (1);
+      CREATE FUNCTION "odd one"(int) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT $1 % 10';
+      ${tables('ALTER TABLE events ADD tenant int DEFAULT 1; CREATE INDEX "on, USING id" ON events (id);')}`)
+    await createPartsmith({ pool: database.pool }).maintain({ ...config, detachMode: 'blocking' }, { now })
+    await database.sql(`
+      ALTER TABLE events ADD CONSTRAINT "the key" PRIMARY KEY (id, at);
+      CREATE INDEX "late USING x" ON events USING btree (tenant DESC, "odd one"(id)) WHERE id > 5;
+      CREATE UNIQUE INDEX ON events (at, id) INCLUDE (tenant);
+      ALTER TABLE events ADD CONSTRAINT "of tenant" FOREIGN KEY (tenant) REFERENCES "tén ant" ON DELETE CASCADE;`)
+
+    const { notices, attach } = await watched(database)
+    const result = await attach()
+
+    expect(result).toMatchObject({ success: true, attachedCount: 1 })
+    const attached = notices.findLastIndex((text) => text.includes('is implied by existing constraints'))
+    // Nothing is built or read once ATTACH has begun.
+    expect(
+      notices.slice(attached).filter((text) => /building index|validating foreign key/.test(text)),
+    ).toEqual([])
+    expect(notices.slice(0, attached).filter((text) => text.startsWith('building index'))).toHaveLength(3)
+    expect(await indexesOf(database, 'events__2026_02')).toEqual([{ mine: 4, attached: 4 }])
+    expect(
+      await database.sql(`
+        SELECT count(*)::int AS mine, count(*) FILTER (WHERE conparentid <> 0 AND convalidated)::int AS valid
+        FROM pg_constraint WHERE contype = 'f' AND conrelid = 'events__2026_02'::regclass`),
+    ).toEqual([{ mine: 1, valid: 1 }])
+  })
+
   it('is not attached where it holds a row of another period, and keeps no proof', async () => {
     await using database = await createDatabase(major)
     await database.sql(tables())
@@ -56,6 +87,50 @@ describeEachServer('a detached table that is attached again', (major) => {
     expect(await proofs(database)).toBe(0)
   })
 })
+
+describeEachServer('a new partition', (major) => {
+  it.each(['', 'CREATE TABLE rest PARTITION OF events DEFAULT;'])(
+    'has its indexes and keys before it is attached %s',
+    async (rest) => {
+      await using database = await createDatabase(major)
+      await database.sql(`
+        CREATE TABLE events (id int, at timestamptz NOT NULL, kind text, UNIQUE NULLS NOT DISTINCT (id, at),
+                             PRIMARY KEY (at, id)) PARTITION BY RANGE (at);
+        CREATE INDEX ON events USING brin (at);
+        CREATE INDEX ON events (lower(kind) COLLATE "C" text_pattern_ops DESC) INCLUDE (id) WHERE id > 3;
+        COMMENT ON INDEX events_pkey IS 'mine'; ${rest}`)
+      const { notices, attach } = await watched(database)
+
+      expect(await attach()).toMatchObject({ success: true, createdCount: 1 })
+
+      const verified = notices.findIndex((text) => text.startsWith('verifying table "events__2026_03"'))
+      expect(verified).toBeGreaterThan(0)
+      const built = notices.flatMap((text, index) => (text.startsWith('building index') ? [index] : []))
+      expect(built.filter((index) => index < verified).length).toBeGreaterThanOrEqual(4)
+      expect(built.filter((index) => index > verified)).toEqual([])
+      expect(await indexesOf(database, 'events__2026_03')).toEqual([{ mine: 4, attached: 4 }])
+    },
+  )
+
+  // Not possible on a partitioned table before.
+  if (major >= 17) {
+    it('gets one index of an exclusion constraint', async () => {
+      await using database = await createDatabase(major)
+      await database.sql(`
+      CREATE TABLE events (id int, at timestamptz NOT NULL, EXCLUDE USING btree (id WITH =, at WITH =), PRIMARY KEY (id, at))
+        PARTITION BY RANGE (at)`)
+      const { attach } = await watched(database)
+      expect(await attach()).toMatchObject({ success: true, createdCount: 1 })
+      expect(await indexesOf(database, 'events__2026_03')).toEqual([{ mine: 2, attached: 2 }])
+    })
+  }
+})
+
+async function indexesOf(database: TestDatabase, table: string): Promise<unknown> {
+  return database.sql(`
+    SELECT count(*)::int AS mine, count(i.inhparent)::int AS attached
+    FROM pg_index x LEFT JOIN pg_inherits i ON i.inhrelid = x.indexrelid WHERE x.indrelid = '${table}'::regclass`)
+}
 
 /** Attaches again what was detached, with what the server says about its proofs. */
 async function watched(database: TestDatabase): Promise<{

@@ -127,6 +127,7 @@ const cases: readonly RenderedCase[] = [
     },
     kinds: ['attach'],
     found: [
+      /for each index and key of public\.events that public\.events__2026_02 does not have/,
       /where a valid CHECK says the same already/,
       /unless it is proven already: ALTER TABLE public\.events__2026_02 VALIDATE CONSTRAINT/,
       /if it was added for this/,

@@ -13,7 +13,7 @@ async function structureOf(database: TestDatabase, table: string): Promise<unkno
        attcompression, attislocal, attinhcount, attstattarget, attcollation::regcollation, pg_get_expr(d.adbin, d.adrelid))::text
      FROM pg_attribute a LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
      WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped`,
-    `SELECT 'constraint', conname, json_build_array(contype, pg_get_constraintdef(oid), convalidated, conislocal, coninhcount, connoinherit,
+    `SELECT 'constraint', conname, json_build_array(contype, pg_get_constraintdef(oid), convalidated, conislocal, coninhcount, connoinherit AND contype NOT IN ('p', 'u', 'x'),
        condeferrable, condeferred, conparentid <> 0)::text
      FROM pg_constraint WHERE conrelid = $1::regclass`,
     `SELECT 'index', c.relname, json_build_array(pg_get_indexdef(i.indexrelid), indisvalid, indisready, indisclustered, indisreplident, c.relispartition)::text

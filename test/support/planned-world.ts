@@ -139,6 +139,7 @@ export function treeOf(world: World, now: Instant): PartitionTree {
       owned: true,
       mayCreate: true,
       mayEmptyDefault: true,
+      excludes: false,
     },
     partitions: world.partitions,
     detached: world.detached,

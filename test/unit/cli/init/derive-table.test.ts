@@ -51,6 +51,7 @@ function treeOf(
       owned: true,
       mayCreate: true,
       mayEmptyDefault: true,
+      excludes: false,
     },
     partitions: bounds.map((boundText, index): Partition => ({
       ...relation,
