@@ -15,7 +15,7 @@ export interface Finding {
   readonly next: string
 }
 
-/** `error`: nothing is planned for the table. `warning`: a person is needed. `info`: good to know. */
+/** `error`: what is wanted cannot be done, so a run is no success. `warning`: a person is needed. `info`: good to know. */
 export type FindingSeverity = 'error' | 'warning' | 'info'
 
 export type FindingCode =
@@ -28,6 +28,7 @@ export type FindingCode =
   | 'inserts-fail'
   | 'detach-pending'
   | 'detach-pending-unmarked'
+  | 'detach-cannot-finish'
   | 'bound-unreadable'
   | 'open-ended-partition'
   | 'off-calendar-partition'
@@ -73,6 +74,10 @@ export const findingCatalog: Readonly<Record<FindingCode, readonly [FindingSever
   'detach-pending-unmarked': [
     'warning',
     'A detach that this tool did not begin is pending; it is finished, the table stays unmanaged.',
+  ],
+  'detach-cannot-finish': [
+    'error',
+    'A parent was changed while a detach was pending, and PostgreSQL 18 cannot finish the detach so.',
   ],
   'bound-unreadable': [
     'warning',

@@ -11,10 +11,11 @@ import type {
   RelationKind,
   UniqueKey,
 } from '../model/partition-tree.ts'
+import type { ParentChange } from '../model/parent-change.ts'
 import type { TableName } from '../model/table-name.ts'
 import { formatTableName } from '../model/table-name.ts'
 import { nearest } from '../policy/suggest.ts'
-import { jsonColumn, jsonNumbered, jsonNumbers, member } from '../sql/json-column.ts'
+import { jsonColumn, jsonNumbered, jsonNumbers, jsonTexts, member } from '../sql/json-column.ts'
 
 /** A row of one of the catalog's queries: texts and nulls. */
 export type CatalogRow = Readonly<Record<string, unknown>>
@@ -95,7 +96,26 @@ export function partition(row: CatalogRow, markerPrefix: string): Partition {
     bound: parseBound(boundText),
     detachPending: row['pending'] === 'true',
     marker: decodeMarker(comment, markerPrefix).marker,
+    parentChanges:
+      typeof row['parent_changes'] === 'string' ? parentChanges(row['parent_changes']) : undefined,
   }
+}
+
+function parentChanges(value: string): readonly ParentChange[] {
+  return jsonColumn(value, (change): ParentChange => {
+    const name = member(change, 'name')
+    const was = member(change, 'was')
+    switch (member(change, 'kind')) {
+      case 'column':
+        return { kind: 'column', column: name, surplus: jsonTexts(change['surplus']) }
+      case 'type':
+        return { kind: 'type', column: name, was }
+      case 'not-null':
+        return { kind: 'not-null', column: name, primaryKey: was === '' ? undefined : was }
+      default:
+        return { kind: 'check', constraint: name }
+    }
+  })
 }
 
 export function detachedTable(row: CatalogRow, markerPrefix: string): readonly DetachedTable[] {

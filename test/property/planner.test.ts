@@ -303,6 +303,7 @@ describe('the planner', () => {
       'rights-missing',
       'orphan-inherits',
       'current-partition-missing',
+      'detach-cannot-finish',
     ]
     const kinds = ['create', 'attach', 'finalize', 'detach', 'drop', 'unmark']
     const reasons = [
