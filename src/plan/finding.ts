@@ -47,6 +47,7 @@ export type FindingCode =
   | 'orphan-kept'
   | 'orphan-age-unknown'
   | 'orphan-range-unknown'
+  | 'reattached-expired'
   | 'concurrent-detach-impossible'
   | 'partition-kind-unsupported'
   | 'half-built-with-rows'
@@ -132,6 +133,10 @@ export const findingCatalog: Readonly<Record<FindingCode, readonly [FindingSever
   'orphan-range-unknown': [
     'warning',
     'Which period a detached table held is not known, so it is neither attached again nor dropped.',
+  ],
+  'reattached-expired': [
+    'warning',
+    'A table that was asked to be attached again has expired, so the next run that may detach takes it out again.',
   ],
   'concurrent-detach-impossible': [
     'warning',

@@ -14,8 +14,8 @@ import type {
 import type { ParentChange } from '../model/parent-change.ts'
 import type { TableName } from '../model/table-name.ts'
 import { formatTableName } from '../model/table-name.ts'
-import { nearest } from '../policy/suggest.ts'
 import { jsonColumn, jsonNumbered, jsonNumbers, jsonTexts, member } from '../sql/json-column.ts'
+import { didYouMean } from './meant-table.ts'
 
 /** A row of one of the catalog's queries: texts and nulls. */
 export type CatalogRow = Readonly<Record<string, unknown>>
@@ -28,7 +28,7 @@ export function parentTable(row: CatalogRow, others: readonly TableName[]): Pare
   const name = nameOf(row)
   if (typeof row['oid'] !== 'string') {
     throw new PartitionNotFoundError(
-      `There is no table ${formatTableName(name)} in this database. ${meant(name, others)}Check the schema and the spelling: names are compared exactly, capitals included.`,
+      `There is no table ${formatTableName(name)} in this database. ${didYouMean(name, others)}Check the schema and the spelling: names are compared exactly, capitals included.`,
     )
   }
   const method = methods[String(row['method'])]
@@ -56,17 +56,6 @@ export function parentTable(row: CatalogRow, others: readonly TableName[]): Pare
     mayCreate: isGiven(row, 'creates'),
     mayEmptyDefault: isGiven(row, 'empties_default'),
   }
-}
-
-/** The same name in another schema, or a near one. */
-function meant(wanted: TableName, others: readonly TableName[]): string {
-  const names = others.map(formatTableName)
-  const bare = others.map(({ name }) => name)
-  const near =
-    names[bare.indexOf(wanted.name)] ??
-    nearest(formatTableName(wanted), names) ??
-    names[bare.indexOf(nearest(wanted.name, bare) ?? '')]
-  return near === undefined ? '' : `Did you mean ${near}? `
 }
 
 /** An expression has the column number 0, and all expressions of a key come in one text. */

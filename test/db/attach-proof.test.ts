@@ -1,10 +1,10 @@
 import { expect, it } from 'vitest'
 
-import type { MaintenanceResult } from '../../src/index.ts'
-import { createPartsmith, fromPg } from '../../src/index.ts'
+import type { DatabaseClient, MaintenanceResult } from '../../src/index.ts'
+import { createPartsmith } from '../../src/index.ts'
 import { createDatabase, describeEachServer } from '../support/database.ts'
 import type { TestDatabase } from '../support/database.ts'
-import { observedClient } from '../support/observed-client.ts'
+import { watchedClient } from '../support/watched-client.ts'
 
 const now = '2026-03-15T12:00:00Z'
 const config = {
@@ -32,8 +32,8 @@ describeEachServer('a detached table that is attached again', (major) => {
     const first = createPartsmith({ pool: database.pool })
     expect(await first.maintain({ ...config, detachMode }, { now })).toMatchObject({ detachedCount: 1 })
 
-    const { sent, notices, attach } = await watched(database)
-    const result = await attach()
+    const { client, sent, notices } = await watchedClient(database)
+    const result = await attach(client)
     expect(result).toMatchObject({ success: true, attachedCount: 1 })
     expect(sent.some((text) => text.includes('VALIDATE CONSTRAINT'))).toBe(isValidated)
     expect(notices.join('\n')).toContain(
@@ -48,8 +48,8 @@ describeEachServer('a detached table that is attached again', (major) => {
     await database.sql(tables())
     await createPartsmith({ pool: database.pool }).maintain({ ...config, detachMode: 'blocking' }, { now })
     await database.sql(`INSERT INTO events__2026_02 VALUES (1, '2025-01-01')`)
-    const { attach } = await watched(database)
-    const result = await attach()
+    const { client } = await watchedClient(database)
+    const result = await attach(client)
     expect(result.success).toBe(false)
     expect(result.issues[0]?.message).toContain('pg_partsmith_range')
     expect(result.operations).toMatchObject([{ kind: 'attach', status: 'failed' }])
@@ -57,35 +57,12 @@ describeEachServer('a detached table that is attached again', (major) => {
   })
 })
 
-/** Attaches again what was detached, with what the server says about its proofs. */
-async function watched(database: TestDatabase): Promise<{
-  readonly sent: readonly string[]
-  readonly notices: readonly string[]
-  readonly attach: () => Promise<MaintenanceResult>
-}> {
-  const sent: string[] = []
-  const notices: string[] = []
-  await database.sql(`ALTER DATABASE ${database.name} SET client_min_messages = debug1`)
-  const pool = database.pool
-  pool.on('connect', (client) => {
-    client.on('notice', ({ message }) => notices.push(message ?? ''))
-  })
-  // Those that are open have the setting of before.
-  await Promise.all(Array.from({ length: pool.totalCount }, async () => (await pool.connect()).release(true)))
-  const client = observedClient(fromPg(pool), {
-    beforeSending: ({ text }) => {
-      sent.push(text)
-    },
-  })
-  return {
-    sent,
-    notices,
-    attach: () =>
-      createPartsmith({ pool: client }).maintainer.runMaintenanceSafe(
-        { ...config, retentionCount: 2 },
-        { now },
-      ),
-  }
+/** Attaches again what was detached. */
+async function attach(client: DatabaseClient): Promise<MaintenanceResult> {
+  return createPartsmith({ pool: client }).maintainer.runMaintenanceSafe(
+    { ...config, retentionCount: 2 },
+    { now },
+  )
 }
 
 async function proofs(database: TestDatabase): Promise<number> {

@@ -304,6 +304,7 @@ describe('the planner', () => {
       'orphan-inherits',
       'current-partition-missing',
       'detach-cannot-finish',
+      'reattached-expired',
     ]
     const kinds = ['create', 'attach', 'finalize', 'detach', 'drop', 'unmark']
     const reasons = [
