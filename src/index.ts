@@ -22,6 +22,7 @@ export { partitionName } from './model/partition-name.ts'
 export { type Bound, type BoundEdge, describeBound } from './model/bound.ts'
 export { formatBound, parseBound } from './model/bound-text.ts'
 export type { Marker, OrphanMarker, BuildingMarker, DamagedMarker } from './model/marker.ts'
+export type { ParentChange } from './model/parent-change.ts'
 export {
   type DetachedTable,
   type ForeignKey,

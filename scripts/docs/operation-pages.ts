@@ -16,7 +16,10 @@ const kinds: readonly OperationKind[] = ['create', 'attach', 'finalize', 'detach
 
 const reasons: Readonly<Record<ReasonCode, readonly [readonly OperationKind[], string]>> = {
   'create-ahead': [['create'], 'the period lies in the creation horizon and nothing covers it'],
-  explicit: [['create'], '`ensurePartition` asked for it'],
+  explicit: [
+    ['create', 'attach'],
+    '`ensurePartition` or `reattachPartition` (`pg-partsmith reattach`) asked for it',
+  ],
   'wanted-again': [['attach'], 'a detached table holds a period that is wanted again'],
   'detach-pending': [['finalize'], 'a concurrent detach was begun and not finished'],
   'retention-expired': [['detach'], 'the partition ends before the retention horizon'],

@@ -7,6 +7,7 @@ import { initCommand } from './commands/init.ts'
 import { inspectCommand } from './commands/inspect.ts'
 import { maintainCommand } from './commands/maintain.ts'
 import { planCommand } from './commands/plan.ts'
+import { reattachCommand } from './commands/reattach.ts'
 import { schemaCommand } from './commands/schema.ts'
 import { validateCommand } from './commands/validate.ts'
 
@@ -20,6 +21,7 @@ export const commandTree: readonly CommandSpec[] = [
   applyCommand,
   maintainCommand,
   adoptCommand,
+  reattachCommand,
   grantsCommand,
   schemaCommand,
 ]

@@ -90,7 +90,8 @@ function observationOf(seen: FleetInspection | undefined): Omit<TableObservation
   return { up: true, plan: seen.plan, inspection: seen.inspection }
 }
 
-function withoutPasswords(result: MaintenanceResult, hide: Hide): MaintenanceResult {
+/** A statement of the server can name what is in a connection string. */
+export function withoutPasswords(result: MaintenanceResult, hide: Hide): MaintenanceResult {
   return {
     ...result,
     issues: result.issues.map((issue) => ({ ...issue, message: hide(issue.message) })),

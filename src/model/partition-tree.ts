@@ -1,6 +1,7 @@
 import type { Bound } from './bound.ts'
 import type { Instant } from './instant.ts'
 import type { Marker } from './marker.ts'
+import type { ParentChange } from './parent-change.ts'
 import type { TableName } from './table-name.ts'
 
 /** How a partitioned table divides its rows; PostgreSQL's `PARTITION BY`. */
@@ -96,6 +97,8 @@ export interface Partition extends RelationFacts {
   readonly detachPending: boolean
   /** An orphan marker on an attached partition: a detach was begun and died before the detach itself. */
   readonly marker: Marker | undefined
+  /** What the parent got while the detach was pending, and without which the server does not finish it (version 18). */
+  readonly parentChanges?: readonly ParentChange[] | undefined
 }
 
 /** A table that is not attached anywhere and whose marker names this parent. */

@@ -1,5 +1,6 @@
 import { InvalidPartitionConfigError } from '../errors.ts'
 import { describeBound } from '../model/bound.ts'
+import type { DetachedTable } from '../model/partition-tree.ts'
 import type { TableName } from '../model/table-name.ts'
 import { formatTableName, sameTable } from '../model/table-name.ts'
 import { attachOperation, createOperation } from './build-operation.ts'
@@ -10,7 +11,7 @@ import type { Finding } from './finding.ts'
 import { finding } from './finding.ts'
 import type { Operation } from './operation.ts'
 import type { DetachedDecision } from './orphans.ts'
-import { attaching } from './orphans.ts'
+import { attaching, isAskedFor } from './orphans.ts'
 import { coverage } from './placement.ts'
 import type { PlanInput, Survey } from './survey.ts'
 import type { Slot } from './timeline.ts'
@@ -123,7 +124,12 @@ export function decideCreation(
     if (obstacle) findings.push(obstacle)
     else if (way.kind === 'no') findings.push(way.finding)
     else {
-      const operation = attachOperation(input, { ...about, scans: way.scans, table, reason: attachReason })
+      const operation = attachOperation(input, {
+        ...about,
+        scans: way.scans,
+        table,
+        reason: attachReason(input, table),
+      })
       placed.push({ from: span.from, to: span.to, operation })
     }
   }
@@ -147,9 +153,10 @@ function mostUrgentFirst(placed: readonly Placed[], { current }: Survey): readon
     .map(({ operation }) => operation)
 }
 
-const attachReason: Operation['reason'] = {
-  code: 'wanted-again',
-  text: 'detached earlier, and its period is wanted again',
+function attachReason(input: PlanInput, table: DetachedTable): Operation['reason'] {
+  return isAskedFor(table, input)
+    ? { code: 'explicit', text: 'asked for: its detach is undone' }
+    : { code: 'wanted-again', text: 'detached earlier, and its period is wanted again' }
 }
 
 function createReason({ config }: PlanInput, code: MissingPeriod['reason']): Operation['reason'] {

@@ -15,7 +15,7 @@ export interface Finding {
   readonly next: string
 }
 
-/** `error`: nothing is planned for the table. `warning`: a person is needed. `info`: good to know. */
+/** `error`: what is wanted cannot be done, so a run is no success. `warning`: a person is needed. `info`: good to know. */
 export type FindingSeverity = 'error' | 'warning' | 'info'
 
 export type FindingCode =
@@ -28,6 +28,7 @@ export type FindingCode =
   | 'inserts-fail'
   | 'detach-pending'
   | 'detach-pending-unmarked'
+  | 'detach-cannot-finish'
   | 'bound-unreadable'
   | 'open-ended-partition'
   | 'off-calendar-partition'
@@ -46,6 +47,7 @@ export type FindingCode =
   | 'orphan-kept'
   | 'orphan-age-unknown'
   | 'orphan-range-unknown'
+  | 'reattached-expired'
   | 'concurrent-detach-impossible'
   | 'partition-kind-unsupported'
   | 'half-built-with-rows'
@@ -73,6 +75,10 @@ export const findingCatalog: Readonly<Record<FindingCode, readonly [FindingSever
   'detach-pending-unmarked': [
     'warning',
     'A detach that this tool did not begin is pending; it is finished, the table stays unmanaged.',
+  ],
+  'detach-cannot-finish': [
+    'error',
+    'A parent was changed while a detach was pending, and PostgreSQL 18 cannot finish the detach so.',
   ],
   'bound-unreadable': [
     'warning',
@@ -127,6 +133,10 @@ export const findingCatalog: Readonly<Record<FindingCode, readonly [FindingSever
   'orphan-range-unknown': [
     'warning',
     'Which period a detached table held is not known, so it is neither attached again nor dropped.',
+  ],
+  'reattached-expired': [
+    'warning',
+    'A table that was asked to be attached again has expired, so the next run that may detach takes it out again.',
   ],
   'concurrent-detach-impossible': [
     'warning',

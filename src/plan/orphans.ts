@@ -3,7 +3,7 @@ import { Instant } from '../model/instant.ts'
 import { whyNotTrusted } from '../model/marker.ts'
 import type { DetachedTable, Partition } from '../model/partition-tree.ts'
 import { quoteIdentifier } from '../model/quote.ts'
-import { formatTableName } from '../model/table-name.ts'
+import { formatTableName, sameTable } from '../model/table-name.ts'
 import type { Evidence } from './evidence.ts'
 import type { Finding, FindingCode } from './finding.ts'
 import { finding } from './finding.ts'
@@ -47,10 +47,14 @@ export function decideDetached(
   survey: Survey,
   evidence: Evidence,
 ): readonly DetachedDecision[] {
-  const names = keptNames(input, survey)
-  const claimed: AttachDecision[] = []
+  const context = { input, survey, evidence, names: keptNames(input, survey) }
+  const asked = input.tree.detached.find((table) => isAskedFor(table, input))
+  const first = asked && decide(asked, context)
+  // What is asked for comes before what is only wanted.
+  const claimed = first?.kind === 'attach' ? [first] : []
   return input.tree.detached.map((table) => {
-    const decision = decide(table, { input, survey, evidence, names })
+    if (first && table === asked) return first
+    const decision = decide(table, context)
     if (decision.kind !== 'attach') return decision
     const { span } = decision
     const rival = claimed.find((other) => span.from < other.span.to && span.to > other.span.from)
@@ -111,12 +115,22 @@ function decide(table: DetachedTable, context: Context): DetachedDecision {
   }
 
   const span = rangeOfOrphan(table, context)
-  if (span)
-    return isWanted(span, survey) ? decideWanted(table, span, context) : decideDrop(table, span, context)
+  const isAsked = isAskedFor(table, input)
+  if (span) {
+    return isAsked || isWanted(span, survey)
+      ? decideWanted(table, span, context)
+      : decideDrop(table, span, context)
+  }
   if (marker.facts?.bound !== undefined) {
     return keep(table, 'orphan-range-unknown', {
       message: `The marker of ${name} says that it held ${marker.facts.bound}, which is no range of the key as it is now, so it is not known whether its period is wanted.`,
       next: `When the table may go, mark it again with \`pg-partsmith adopt\` (adoptPartition) or drop it by hand.`,
+    })
+  }
+  if (isAsked) {
+    return keep(table, 'orphan-range-unknown', {
+      message: `The marker of ${name} does not say which rows it held.`,
+      next: 'Find out which range it held before it is attached.',
     })
   }
   if (marker.facts === undefined && survey.retentionHorizon === undefined) {
@@ -126,6 +140,11 @@ function decide(table: DetachedTable, context: Context): DetachedDecision {
     })
   }
   return decideDrop(table, undefined, context)
+}
+
+/** Whether somebody asked for the table itself to be attached again. */
+export function isAskedFor({ name }: DetachedTable, { reattach }: PlanInput): boolean {
+  return reattach !== undefined && sameTable(name, reattach)
 }
 
 /** What of the parent's key the table does not have; whatever else it has, it cannot have been a partition then. */
@@ -160,12 +179,13 @@ function decideHalfBuilt(table: DetachedTable, { evidence, input }: Context): De
 
 function decideWanted(table: DetachedTable, span: Span, { input, survey }: Context): DetachedDecision {
   const name = formatTableName(table.name)
-  const period = `The period ${span.range.from} to ${span.range.to} of ${name} is wanted again`
-  if (input.config.lifecycle.drop.kind === 'never') {
+  const isAsked = isAskedFor(table, input)
+  const period = `The period ${span.range.from} to ${span.range.to} of ${name} is ${isAsked ? 'asked for' : 'wanted'} again`
+  if (input.config.lifecycle.drop.kind === 'never' && !isAsked) {
     return keep(table, 'orphan-wanted', {
       range: span.range,
       message: `${period}, and detached tables are left alone (dropAfter is 'never').`,
-      next: `Attach it by hand, or rename it out of the way so that an empty partition can be made.`,
+      next: `Attach it with \`pg-partsmith reattach\` (reattachPartition), or rename it out of the way so that an empty partition can be made.`,
     })
   }
   const { covered, by } = coverage(survey.spans, span)
@@ -178,7 +198,7 @@ function decideWanted(table: DetachedTable, span: Span, { input, survey }: Conte
   }
   if (table.kind !== 'table') {
     return keep(table, 'partition-kind-unsupported', {
-      message: `${name} is wanted again and is a ${table.kind} table, which this version does not attach.`,
+      message: `${name} is ${isAsked ? 'asked for' : 'wanted'} again and is a ${table.kind} table, which this version does not attach.`,
       next: 'Attach it by hand.',
     })
   }
@@ -198,7 +218,7 @@ function decideDrop(table: DetachedTable, span: Span | undefined, { input }: Con
   if (drop.kind === 'never') {
     return keep(table, 'orphan-kept', {
       message: `${name} is detached and is kept: dropAfter is 'never'.`,
-      next: 'Nothing, or drop it by hand when it is no longer needed.',
+      next: 'Nothing, or drop it by hand when it is no longer needed. To have it back, `pg-partsmith reattach` (reattachPartition).',
     })
   }
   if (table.kind !== 'table') {
@@ -231,7 +251,7 @@ function decideDrop(table: DetachedTable, span: Span | undefined, { input }: Con
   if (now - detachedAt.epochMicroseconds < drop.graceMicros) {
     return keep(table, 'orphan-kept', {
       message: `${name} was detached at ${detachedAt.toString()} and is kept until ${detachedAt.add(drop.graceMicros).toString()}.`,
-      next: 'Nothing: the first run after that which may drop drops it. To have it back, raise retentionCount; to keep it as it is, clear its comment.',
+      next: 'Nothing: the first run after that which may drop drops it. To have it back, raise retentionCount, or attach it at once with `pg-partsmith reattach` (reattachPartition); to keep it as it is, clear its comment.',
     })
   }
   const text = `detached at ${detachedAt.toString()}, the grace period of ${grace} is over`

@@ -1,19 +1,18 @@
-import { formatTableName } from '../model/table-name.ts'
 import { allowedOnly } from './allowed.ts'
 import { basisOf } from './basis.ts'
-import { dropOperation, finalizeOperation } from './build-operation.ts'
+import { dropOperation } from './build-operation.ts'
 import { insertsFail } from './current-partition.ts'
 import { decideCreation, missingPeriods } from './creation.ts'
 import { defaultRowsNeeded, rowsAstray } from './default-rows.ts'
 import type { Evidence, EvidenceRequest } from './evidence.ts'
 import { noEvidence } from './evidence.ts'
 import type { Finding } from './finding.ts'
-import { finding } from './finding.ts'
 import { configFingerprint } from './fingerprint.ts'
 import type { Operation } from './operation.ts'
 import type { DropDecision } from './orphans.ts'
 import { attaching, decideDetached } from './orphans.ts'
 import type { MaintenancePlan } from './plan.ts'
+import { finishPending } from './pending-detach.ts'
 import { decideRetention } from './retention.ts'
 import { missingRights } from './rights.ts'
 import type { PlanInput, Survey } from './survey.ts'
@@ -83,7 +82,7 @@ function decide(input: PlanInput, survey: Survey, evidence: Evidence): Decided {
     ...orphans.map((drop) => dropDetached(input, drop)),
     ...retention.drop,
   ]
-  const due = pending.operations.length > 0 ? [...pending.operations, ...room] : [...room, ...retired]
+  const due = pending.isAny ? [...pending.operations, ...room] : [...room, ...retired]
   const allowed = allowedOnly(input.config, due)
   return {
     operations: allowed.operations,
@@ -109,29 +108,4 @@ function dropDetached(input: PlanInput, { table, reason, range }: DropDecision):
     reason,
     ...(range && { range }),
   })
-}
-
-/**
- * While a detach is pending PostgreSQL allows no other, so it is finished before all else and what is to be retired
- * is planned after it. Creating goes on: finishing can wait for hours behind an old transaction, rows cannot.
- */
-function finishPending(input: PlanInput): Decided {
-  const pending = input.tree.partitions.filter(({ detachPending }) => detachPending)
-  return {
-    operations: pending.map((partition) => finalizeOperation(input, partition)),
-    findings: pending.map((partition) => {
-      const name = formatTableName(partition.name)
-      return partition.marker
-        ? finding('detach-pending', {
-            relation: partition.name,
-            message: `The detach of ${name} was begun and not finished; its rows are invisible through the parent.`,
-            next: 'Nothing: it is finished first, and the rest is planned after it.',
-          })
-        : finding('detach-pending-unmarked', {
-            relation: partition.name,
-            message: `A detach of ${name} is pending that this tool did not begin; its rows are invisible through the parent.`,
-            next: `It is finished, and ${name} is then an ordinary table. To have it managed, mark it with \`pg-partsmith adopt\` (adoptPartition).`,
-          })
-    }),
-  }
 }

@@ -6,6 +6,7 @@ import type { Instant } from '../model/instant.ts'
 import type { TimeKeyType } from '../model/key-codec.ts'
 import { keyCodec } from '../model/key-codec.ts'
 import type { PartitionTree } from '../model/partition-tree.ts'
+import type { TableName } from '../model/table-name.ts'
 import { formatTableName } from '../model/table-name.ts'
 import type { TablePartitionConfig } from '../policy/config.ts'
 import type { Finding } from './finding.ts'
@@ -27,6 +28,8 @@ export interface PlanInput {
   readonly lockTimeoutMs?: number
   /** Further positions whose periods are wanted, besides those that create-ahead asks for. */
   readonly explicit?: readonly bigint[]
+  /** A detached table that is to be attached again, whatever retention and `dropAfter` say. */
+  readonly reattach?: TableName
 }
 
 /** The tree laid against the calendar: what is there, what is wanted, and where both horizons are. */

@@ -1,6 +1,7 @@
 import { ServerUnsupportedError } from '../errors.ts'
 import { Instant } from '../model/instant.ts'
 import { hintsOfMarker, hintsOfParent, markerHeads, namesParent } from '../model/marker.ts'
+import { firstThatMatches } from '../model/parent-change.ts'
 import type {
   DetachedTable,
   ParentTable,
@@ -15,6 +16,7 @@ import {
   readMarked,
   readParents,
   readPartitions,
+  readPartitionsAndChanges,
 } from '../sql/catalog.ts'
 import type { CatalogRow } from './catalog-rows.ts'
 import { detachedTable, nameOf, parentTable, partition, text } from './catalog-rows.ts'
@@ -46,11 +48,12 @@ export async function readTrees(
       const others = isMissing ? (await session.query(listPartitionedTables)).rows.map(nameOf) : []
       const readings = found.map((row) => parentReading(row, others))
       const oids = readings.flatMap((reading) => ('parent' in reading ? [reading.parent.oid] : []))
+      const query = facts.versionNum < firstThatMatches ? readPartitions : readPartitionsAndChanges
       const heads = markerHeads(markerPrefix)
       return {
         server: facts,
         parents: readings,
-        partitions: partitionsOf(oids, (await session.query(readPartitions, [oids])).rows, markerPrefix),
+        partitions: partitionsOf(oids, (await session.query(query, [oids])).rows, markerPrefix),
         detached: (await session.query(readMarked, [heads.orphan, heads.building])).rows.flatMap((row) =>
           detachedTable(row, markerPrefix),
         ),

@@ -11,10 +11,11 @@ import type {
   RelationKind,
   UniqueKey,
 } from '../model/partition-tree.ts'
+import type { ParentChange } from '../model/parent-change.ts'
 import type { TableName } from '../model/table-name.ts'
 import { formatTableName } from '../model/table-name.ts'
-import { nearest } from '../policy/suggest.ts'
-import { jsonColumn, jsonNumbered, jsonNumbers, member } from '../sql/json-column.ts'
+import { jsonColumn, jsonNumbered, jsonNumbers, jsonTexts, member } from '../sql/json-column.ts'
+import { didYouMean } from './meant-table.ts'
 
 /** A row of one of the catalog's queries: texts and nulls. */
 export type CatalogRow = Readonly<Record<string, unknown>>
@@ -27,7 +28,7 @@ export function parentTable(row: CatalogRow, others: readonly TableName[]): Pare
   const name = nameOf(row)
   if (typeof row['oid'] !== 'string') {
     throw new PartitionNotFoundError(
-      `There is no table ${formatTableName(name)} in this database. ${meant(name, others)}Check the schema and the spelling: names are compared exactly, capitals included.`,
+      `There is no table ${formatTableName(name)} in this database. ${didYouMean(name, others)}Check the schema and the spelling: names are compared exactly, capitals included.`,
     )
   }
   const method = methods[String(row['method'])]
@@ -58,17 +59,6 @@ export function parentTable(row: CatalogRow, others: readonly TableName[]): Pare
   }
 }
 
-/** The same name in another schema, or a near one. */
-function meant(wanted: TableName, others: readonly TableName[]): string {
-  const names = others.map(formatTableName)
-  const bare = others.map(({ name }) => name)
-  const near =
-    names[bare.indexOf(wanted.name)] ??
-    nearest(formatTableName(wanted), names) ??
-    names[bare.indexOf(nearest(wanted.name, bare) ?? '')]
-  return near === undefined ? '' : `Did you mean ${near}? `
-}
-
 /** An expression has the column number 0, and all expressions of a key come in one text. */
 function keyColumns(row: CatalogRow, columns: ReadonlyMap<number, string>): readonly KeyColumn[] {
   const types = jsonNumbered(row['key_types'])
@@ -96,7 +86,26 @@ export function partition(row: CatalogRow, markerPrefix: string): Partition {
     bound: parseBound(boundText),
     detachPending: row['pending'] === 'true',
     marker: decodeMarker(comment, markerPrefix).marker,
+    parentChanges:
+      typeof row['parent_changes'] === 'string' ? parentChanges(row['parent_changes']) : undefined,
   }
+}
+
+function parentChanges(value: string): readonly ParentChange[] {
+  return jsonColumn(value, (change): ParentChange => {
+    const name = member(change, 'name')
+    const was = member(change, 'was')
+    switch (member(change, 'kind')) {
+      case 'column':
+        return { kind: 'column', column: name, surplus: jsonTexts(change['surplus']) }
+      case 'type':
+        return { kind: 'type', column: name, was }
+      case 'not-null':
+        return { kind: 'not-null', column: name, primaryKey: was === '' ? undefined : was }
+      default:
+        return { kind: 'check', constraint: name }
+    }
+  })
 }
 
 export function detachedTable(row: CatalogRow, markerPrefix: string): readonly DetachedTable[] {

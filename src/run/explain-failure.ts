@@ -15,6 +15,7 @@ import {
 import { formatTableName } from '../model/table-name.ts'
 import { describeHolder } from '../plan/blocker.ts'
 import type { DetachOperation, Operation } from '../plan/operation.ts'
+import { proofName } from '../sql/prove-range.ts'
 import type { DdlLimits } from '../sql/settings.ts'
 import type { Refusal } from '../sql/statement.ts'
 import { describeError, isConnectionFailure, sqlStateOf, sqlStates } from './sql-state.ts'
@@ -119,13 +120,15 @@ function notFree(error: LockNotFree, what: string, { kind }: Subject): Statement
 /** What may have been committed before it, as a marker or the end of a foreign key, changes nothing for the rows. */
 const done: Readonly<Partial<Record<Subject['kind'], string>>> = { detach: 'detached', drop: 'dropped' }
 
-function statementError(about: {
-  error: unknown
-  state: string
-  what: string
-  subject: Subject
-  limits: DdlLimits
-}): PartitionError {
+interface Failure {
+  readonly error: unknown
+  readonly state: string
+  readonly what: string
+  readonly subject: Subject
+  readonly limits: DdlLimits
+}
+
+function statementError(about: Failure): PartitionError {
   const { error, state, what, subject, limits } = about
   const cause = { cause: error, sqlState: state }
   const said = describeError(error)
@@ -181,14 +184,33 @@ function statementError(about: {
       return new PlanStaleError(`${what}: ${said}${detailOf(error)}. Nothing was changed; plan again.`, cause)
     case sqlStates.datatypeMismatch:
     case sqlStates.internalError:
+      if (subject.kind === 'attach' && state === sqlStates.datatypeMismatch) return unlikeParent(about)
       if (subject.kind !== 'finalize' && !isConcurrent(subject)) return failed
       return new StatementFailedError(
         `${what}: ${said}. A column or CHECK of ${formatTableName(subject.parent)} was changed while this detach was pending, and PostgreSQL 18 cannot finish it so. Undo that change and run again, or drop ${formatTableName(subject.partition)} by hand; its rows are not found through the parent meanwhile.`,
         { ...cause, code: 'statement-failed' },
       )
+    case sqlStates.checkViolation:
+      // Every translation of the message has the name in it; a CHECK of the user's own has another.
+      return subject.kind === 'attach' && said.includes(proofName) ? outOfRange(about) : failed
     default:
       return failed
   }
+}
+
+function outOfRange({ error, state, what, subject }: Failure): StatementFailedError {
+  return new StatementFailedError(
+    `${what}: ${describeError(error)}${detailOf(error)} (SQLSTATE ${state}). It holds rows outside of its range. Nothing was changed; move or delete those rows of ${formatTableName(subject.partition)}, then run again.`,
+    { cause: error, sqlState: state, code: 'statement-failed' },
+  )
+}
+
+/** The server says of a table to be attached what it lacks, or has too much, of columns and constraints. */
+function unlikeParent({ error, state, what, subject }: Failure): StatementFailedError {
+  return new StatementFailedError(
+    `${what}: ${describeError(error)}${detailOf(error)} (SQLSTATE ${state}). ${formatTableName(subject.parent)} was changed since ${formatTableName(subject.partition)} was detached. Nothing was changed; give it the same columns and constraints with ALTER TABLE ${formatTableName(subject.partition)}, then run again.`,
+    { cause: error, sqlState: state, code: 'statement-failed' },
+  )
 }
 
 /** What was begun outside of a transaction is not undone. */

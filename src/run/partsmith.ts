@@ -81,6 +81,11 @@ export interface Partsmith {
     table: string | TableName,
     options?: PlanOptions,
   ) => Promise<void>
+  readonly reattachPartition: (
+    config: ConfigInput,
+    table: string | TableName,
+    options?: PlanOptions,
+  ) => Promise<MaintenanceResult>
 }
 
 /** Wires repository, metadata provider, locks and service for one pool. Never closes the pool. */
@@ -129,5 +134,6 @@ export function createPartsmith(options: PartsmithOptions): Partsmith {
     maintainFleet: (targets, fleetOptions) => maintainer.maintainFleet(targets, fleetOptions),
     ensurePartition: (config, at, planOptions) => service.ensurePartition(config, at, planOptions),
     adoptPartition: (config, table, planOptions) => service.adoptPartition(config, table, planOptions),
+    reattachPartition: (config, table, planOptions) => service.reattachPartition(config, table, planOptions),
   }
 }

@@ -7,12 +7,13 @@ import { formatTableName } from '../model/table-name.ts'
 import type { TableInspection } from '../plan/inspection.ts'
 import { inspectTable } from '../plan/inspection.ts'
 import type { Operation } from '../plan/operation.ts'
-import { sameDecision } from '../plan/operation.ts'
 import type { MaintenancePlan } from '../plan/plan.ts'
 import { basisOf, whatMoved } from '../plan/basis.ts'
 import { ensured } from '../plan/ensured.ts'
+import { reattached } from '../plan/reattached.ts'
 import { TablePartitionConfig } from '../policy/config.ts'
 import { adoptable } from './adoptable.ts'
+import { listMoved, whyNotAsReviewed } from './as-reviewed.ts'
 import type { FleetInspection, FleetOptions, FleetPlan, FleetTarget } from './fleet.ts'
 import { Fleet } from './fleet.ts'
 import { FleetReader } from './fleet-reader.ts'
@@ -26,6 +27,7 @@ import type { PartitionMetadataProvider } from './metadata-provider.ts'
 import { runOperations } from './operation-runner.ts'
 import { Patience } from './patience.ts'
 import { PostgresPartitionRepository } from './postgres-repository.ts'
+import { hindranceError, isKnown, whyUnknown } from './reattachable.ts'
 import type { PartitionRepository } from './repository.ts'
 import type { MaintenanceResult } from './result.ts'
 import { abortedBy, throwIfAborted } from './run-aborted.ts'
@@ -190,7 +192,7 @@ export class PartitionLifecycleService {
       const moved = whatMoved(plan.basis, basisOf(fresh.input.tree))
       if (moved.length > 0) {
         throw new PlanStaleError(
-          `${formatTableName(trusted.table)}: the plan does not hold any more: ${listed(moved)}. Nothing was changed; plan again.`,
+          `${formatTableName(trusted.table)}: the plan does not hold any more: ${listMoved(moved)}. Nothing was changed; plan again.`,
         )
       }
       noteErrors(fresh.plan, record)
@@ -220,7 +222,7 @@ export class PartitionLifecycleService {
   ): Promise<MaintenanceResult> {
     return outcomeOf(
       await this.#underLock(config, options, async ({ trusted, record, lease, signal, patience }) => {
-        const planned = await this.#planner.plan(trusted, { ...options, signal }, Instant.from(at))
+        const planned = await this.#planner.plan(trusted, { ...options, signal }, { at: Instant.from(at) })
         refuseToChange(planned.input)
         const { operations, hindrances } = ensured(planned.input, planned.plan)
         record.planned({ ...planned.plan, operations })
@@ -241,7 +243,7 @@ export class PartitionLifecycleService {
     options: PlanOptions = {},
   ): Promise<void> {
     const trusted = TablePartitionConfig.from(config)
-    const name = typeof table === 'string' ? { schema: trusted.schema, name: table } : table
+    const name = nameOf(table, trusted)
     const { error } = await this.#underLock(trusted, options, async ({ record, signal }) => {
       const { input, plan } = await this.#planner.plan(trusted, { ...options, signal })
       refuseToChange(input)
@@ -258,6 +260,34 @@ export class PartitionLifecycleService {
       this.#logger.info(`adopted ${formatTableName(name)}`, { table: formatTableName(record.table) })
     })
     if (error !== undefined) throw error
+  }
+
+  /**
+   * Attaches a detached table again and does nothing else, whatever retention and `dropAfter` say; where it is attached
+   * already, nothing is done. Throws for a name that is no partition and no marked table. Where it cannot be attached,
+   * the result says why in `issues` and is no success; where the next run would detach it again, in `findings`.
+   */
+  async reattachPartition(
+    config: ConfigInput,
+    table: string | TableName,
+    options: PlanOptions = {},
+  ): Promise<MaintenanceResult> {
+    return outcomeOf(
+      await this.#underLock(config, options, async ({ trusted, record, lease, signal, patience }) => {
+        const name = nameOf(table, trusted)
+        const planned = await this.#planner.plan(trusted, { ...options, signal }, { reattach: name })
+        const { input, plan } = planned
+        refuseToChange(input)
+        if (!isKnown(name, input.tree)) {
+          const asked = { names: [name], maybeEmpty: [] }
+          throw whyUnknown(name, input.tree, await this.#parts.metadata.collectEvidence(asked, { signal }))
+        }
+        const { operations, findings, hindrance } = reattached(input, plan)
+        record.planned({ ...plan, operations, findings })
+        if (hindrance) record.issue('plan', { error: hindranceError(hindrance), partition: name })
+        await this.#execute(planned, { record, lease, signal, patience, options, operations })
+      }),
+    )
   }
 
   async #underLock(
@@ -349,23 +379,13 @@ function outcomeOf({ result, error }: RunOutcome): MaintenanceResult {
   return result
 }
 
+function nameOf(table: string | TableName, { schema }: TablePartitionConfig): TableName {
+  return typeof table === 'string' ? { schema, name: table } : table
+}
+
 function noteErrors(plan: MaintenancePlan, record: RunRecord): void {
   for (const finding of plan.findings) {
     if (finding.severity === 'error')
       record.issue('plan', { error: new PartitionError(`${finding.message} ${finding.next}`) })
   }
-}
-
-function whyNotAsReviewed(
-  reviewed: Operation | undefined,
-  decided: Operation | undefined,
-): string | undefined {
-  if (decided === undefined) return 'it would not be planned now'
-  if (reviewed !== undefined && sameDecision(reviewed, decided)) return undefined
-  return 'the plan says something else about it than would be planned now'
-}
-
-function listed(moved: readonly string[]): string {
-  const shown = moved.slice(0, 5).join('; ')
-  return moved.length > 5 ? `${shown}; and ${moved.length - 5} more` : shown
 }

@@ -3,6 +3,7 @@ import type { PeriodCalculator } from '../model/calendar.ts'
 import { calculatorFor, positionOf } from '../model/calendar.ts'
 import type { InstantLike } from '../model/instant.ts'
 import { Instant } from '../model/instant.ts'
+import type { TableName } from '../model/table-name.ts'
 import { formatTableName, sameTable } from '../model/table-name.ts'
 import { configFingerprint } from '../plan/fingerprint.ts'
 import type { MaintenancePlan } from '../plan/plan.ts'
@@ -28,6 +29,14 @@ export interface Planned {
   readonly plan: MaintenancePlan
 }
 
+/** What somebody wants, whatever the configuration says. */
+export interface Asked {
+  /** The period of this moment. */
+  readonly at?: Instant
+  /** This table attached again. */
+  readonly reattach?: TableName
+}
+
 export interface TablePlannerParts {
   readonly repo: PartitionRepository
   readonly metadata: PartitionMetadataProvider
@@ -42,15 +51,20 @@ export class TablePlanner {
     this.#parts = parts
   }
 
-  /** Plans the table as it is now; with `at`, the period of that moment is wanted, too. */
-  async plan(config: TablePartitionConfig, options: PlanOptions, at?: Instant): Promise<Planned> {
+  /** Plans the table as it is now, and what is asked for besides. */
+  async plan(config: TablePartitionConfig, options: PlanOptions, asked: Asked = {}): Promise<Planned> {
+    const { at, reattach } = asked
     const { metadata } = this.#parts
     const read = options.signal ? { signal: options.signal } : {}
     // What is wrong with the configuration alone is said without a server.
     const calculator = this.calculatorOf(config)
     const tree = await metadata.readTree(config.table, read)
     const base = this.inputOf({ config, tree }, calculator, options)
-    const input = at ? { ...base, explicit: explicitPositions(base, at) } : base
+    const input = {
+      ...base,
+      ...(at && { explicit: explicitPositions(base, at) }),
+      ...(reattach && { reattach }),
+    }
     const evidence = await metadata.collectEvidence(evidenceNeeded(input), read)
     return { input, plan: planTable(input, evidence) }
   }

@@ -7,6 +7,8 @@
  * leaves out those whose detach is pending.
  */
 
+import { changedWhilePending } from './changed-while-pending.ts'
+
 const pins = `
        pg_catalog.set_config('TimeZone', 'UTC', true),
        pg_catalog.set_config('DateStyle', 'ISO, YMD', true),
@@ -92,14 +94,21 @@ FROM parent p
 ORDER BY p.ord`
 
 /** $1 OIDs of the parents. One row per direct child; the leaves below a partitioned child are added up. */
-export const readPartitions = `
+export const readPartitions: string = partitionsWith('NULL::text')
+
+/** The same, and how the parent was changed while a detach was pending, which is looked up for such a child alone. */
+export const readPartitionsAndChanges: string = partitionsWith(changedWhilePending)
+
+function partitionsWith(changes: string): string {
+  return `
 SELECT i.inhparent::text AS parent, c.oid::text, n.nspname::text AS schema, c.relname::text AS name,
        c.relkind::text AS kind, pg_get_userbyid(c.relowner)::text AS owner,
        pg_has_role(c.relowner, 'USAGE')::text AS owned,
        pg_get_expr(c.relpartbound, 0) AS bound, i.inhdetachpending::text AS pending, d.description AS comment,
        CASE WHEN c.relkind = 'p' THEN s.rows ELSE c.reltuples END::text AS rows,
        (CASE WHEN c.relkind = 'p' THEN coalesce(s.pages, 0) ELSE c.relpages END
-         * current_setting('block_size')::bigint)::text AS size
+         * current_setting('block_size')::bigint)::text AS size,
+       CASE WHEN i.inhdetachpending THEN ${changes} END AS parent_changes
 FROM pg_inherits i
 JOIN pg_class c ON c.oid = i.inhrelid
 JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -114,6 +123,7 @@ LEFT JOIN LATERAL (
   FROM below JOIN pg_class l ON l.oid = below.inhrelid AND l.relkind = 'r'
 ) s ON c.relkind = 'p'
 WHERE i.inhparent = ANY($1::oid[])`
+}
 
 /** $1 and $2: how an orphan marker and a building marker begin. Tables that are attached nowhere. */
 export const readMarked = `

@@ -3,9 +3,10 @@ export function jsonColumn<T>(value: unknown, read: (entry: JsonObject) => T): r
   return jsonList(value).map((entry) => read(isObject(entry) ? entry : {}))
 }
 
-/** The same for a list of texts. */
+/** The texts of a list that was read already, or of a column that is one. */
 export function jsonTexts(value: unknown): readonly string[] {
-  return jsonList(value).filter((entry) => typeof entry === 'string')
+  const list: readonly unknown[] = Array.isArray(value) ? value : jsonList(value)
+  return list.filter((entry) => typeof entry === 'string')
 }
 
 /** Whole numbers of a list that was read already, or of a column that is one. */

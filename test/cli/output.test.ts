@@ -106,6 +106,7 @@ describeCli('output', (major, cli) => {
       ['apply'],
       ['maintain'],
       ['adopt', '--partition', 'old'],
+      ['reattach', '--partition', 'old'],
     ]) {
       const { stdout, stderr } = await cli([...args, '--url', url.href], { cwd })
       expect(stdout.split('\n')[0], args[0]).toBe(line)

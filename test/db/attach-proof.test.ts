@@ -1,10 +1,10 @@
 import { expect, it } from 'vitest'
 
-import type { MaintenanceResult } from '../../src/index.ts'
-import { createPartsmith, fromPg } from '../../src/index.ts'
+import type { DatabaseClient, MaintenanceResult } from '../../src/index.ts'
+import { createPartsmith } from '../../src/index.ts'
 import { createDatabase, describeEachServer } from '../support/database.ts'
 import type { TestDatabase } from '../support/database.ts'
-import { observedClient } from '../support/observed-client.ts'
+import { watchedClient } from '../support/watched-client.ts'
 
 const now = '2026-03-15T12:00:00Z'
 const config = {
@@ -32,8 +32,8 @@ describeEachServer('a detached table that is attached again', (major) => {
     const first = createPartsmith({ pool: database.pool })
     expect(await first.maintain({ ...config, detachMode }, { now })).toMatchObject({ detachedCount: 1 })
 
-    const { sent, notices, attach } = await watched(database)
-    const result = await attach()
+    const { client, sent, notices } = await watchedClient(database)
+    const result = await attach(client)
     expect(result).toMatchObject({ success: true, attachedCount: 1 })
     expect(sent.some((text) => text.includes('VALIDATE CONSTRAINT'))).toBe(isValidated)
     expect(notices.join('\n')).toContain(
@@ -56,8 +56,8 @@ describeEachServer('a detached table that is attached again', (major) => {
       CREATE UNIQUE INDEX ON events (at, id) INCLUDE (tenant);
       ALTER TABLE events ADD CONSTRAINT "of tenant" FOREIGN KEY (tenant) REFERENCES "tén ant" ON DELETE CASCADE;`)
 
-    const { notices, attach } = await watched(database)
-    const result = await attach()
+    const { client, notices } = await watchedClient(database)
+    const result = await attach(client)
 
     expect(result).toMatchObject({ success: true, attachedCount: 1 })
     const attached = notices.findLastIndex((text) => text.includes('is implied by existing constraints'))
@@ -79,8 +79,8 @@ describeEachServer('a detached table that is attached again', (major) => {
     await database.sql(tables())
     await createPartsmith({ pool: database.pool }).maintain({ ...config, detachMode: 'blocking' }, { now })
     await database.sql(`INSERT INTO events__2026_02 VALUES (1, '2025-01-01')`)
-    const { attach } = await watched(database)
-    const result = await attach()
+    const { client } = await watchedClient(database)
+    const result = await attach(client)
     expect(result.success).toBe(false)
     expect(result.issues[0]?.message).toContain('pg_partsmith_range')
     expect(result.operations).toMatchObject([{ kind: 'attach', status: 'failed' }])
@@ -99,9 +99,9 @@ describeEachServer('a new partition', (major) => {
         CREATE INDEX ON events USING brin (at);
         CREATE INDEX ON events (lower(kind) COLLATE "C" text_pattern_ops DESC) INCLUDE (id) WHERE id > 3;
         COMMENT ON INDEX events_pkey IS 'mine'; ${rest}`)
-      const { notices, attach } = await watched(database)
+      const { client, notices } = await watchedClient(database)
 
-      expect(await attach()).toMatchObject({ success: true, createdCount: 1 })
+      expect(await attach(client)).toMatchObject({ success: true, createdCount: 1 })
 
       const verified = notices.findIndex((text) => text.startsWith('verifying table "events__2026_03"'))
       expect(verified).toBeGreaterThan(0)
@@ -113,17 +113,18 @@ describeEachServer('a new partition', (major) => {
   )
 
   // Not possible on a partitioned table before.
-  if (major >= 17) {
-    it('gets one index of an exclusion constraint', async () => {
+  it.each(major >= 17 ? ['EXCLUDE USING btree (id WITH =, at WITH =)'] : [])(
+    'gets one index of %s',
+    async (constraint) => {
       await using database = await createDatabase(major)
       await database.sql(`
-      CREATE TABLE events (id int, at timestamptz NOT NULL, EXCLUDE USING btree (id WITH =, at WITH =), PRIMARY KEY (id, at))
+      CREATE TABLE events (id int, at timestamptz NOT NULL, ${constraint}, PRIMARY KEY (id, at))
         PARTITION BY RANGE (at)`)
-      const { attach } = await watched(database)
-      expect(await attach()).toMatchObject({ success: true, createdCount: 1 })
+      const { client } = await watchedClient(database)
+      expect(await attach(client)).toMatchObject({ success: true, createdCount: 1 })
       expect(await indexesOf(database, 'events__2026_03')).toEqual([{ mine: 2, attached: 2 }])
-    })
-  }
+    },
+  )
 })
 
 async function indexesOf(database: TestDatabase, table: string): Promise<unknown> {
@@ -132,35 +133,12 @@ async function indexesOf(database: TestDatabase, table: string): Promise<unknown
     FROM pg_index x LEFT JOIN pg_inherits i ON i.inhrelid = x.indexrelid WHERE x.indrelid = '${table}'::regclass`)
 }
 
-/** Attaches again what was detached, with what the server says about its proofs. */
-async function watched(database: TestDatabase): Promise<{
-  readonly sent: readonly string[]
-  readonly notices: readonly string[]
-  readonly attach: () => Promise<MaintenanceResult>
-}> {
-  const sent: string[] = []
-  const notices: string[] = []
-  await database.sql(`ALTER DATABASE ${database.name} SET client_min_messages = debug1`)
-  const pool = database.pool
-  pool.on('connect', (client) => {
-    client.on('notice', ({ message }) => notices.push(message ?? ''))
-  })
-  // Those that are open have the setting of before.
-  await Promise.all(Array.from({ length: pool.totalCount }, async () => (await pool.connect()).release(true)))
-  const client = observedClient(fromPg(pool), {
-    beforeSending: ({ text }) => {
-      sent.push(text)
-    },
-  })
-  return {
-    sent,
-    notices,
-    attach: () =>
-      createPartsmith({ pool: client }).maintainer.runMaintenanceSafe(
-        { ...config, retentionCount: 2 },
-        { now },
-      ),
-  }
+/** Attaches again what was detached. */
+async function attach(client: DatabaseClient): Promise<MaintenanceResult> {
+  return createPartsmith({ pool: client }).maintainer.runMaintenanceSafe(
+    { ...config, retentionCount: 2 },
+    { now },
+  )
 }
 
 async function proofs(database: TestDatabase): Promise<number> {

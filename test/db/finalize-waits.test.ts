@@ -61,18 +61,24 @@ describeEachServer('finishing a detach', (major) => {
     expect(await maintainer.runMaintenanceSafe(config, { now })).toMatchObject({ finalizedCount: 1 })
   })
 
-  it('says what is to be undone where the parent was changed meanwhile and cannot be finished', async () => {
+  it('says what is to be undone where the parent was changed since it was planned and cannot be finished', async () => {
     await using database = await createDatabase(major)
     await database.sql(`CREATE TABLE events (id int, at timestamptz NOT NULL) PARTITION BY RANGE (at);
       CREATE TABLE old PARTITION OF events FOR VALUES FROM ('2026-01-01 00:00+00') TO ('2026-02-01 00:00+00');
       CREATE TABLE events__2026_03 PARTITION OF events FOR VALUES FROM ('2026-03-01 00:00+00') TO ('2026-04-01 00:00+00')`)
     await leavePending(database)
+    const { maintainer, repo, metadata, plan } = createPartsmith({ pool: database.pool })
+    const { operations } = await plan(config, { now })
+    const [finalize] = operations.flatMap((operation) => (operation.kind === 'finalize' ? [operation] : []))
+    const { server } = await metadata.readTree({ schema: 'public', name: 'events' })
+    // What was there while it was planned, the plan says itself.
     await database.sql('ALTER TABLE events ADD COLUMN note text')
-    const { maintainer } = createPartsmith({ pool: database.pool })
-    const stuck = await maintainer.runMaintenanceSafe(config, { now })
+    const said = await Promise.resolve(finalize && repo.finalizeDetach(finalize, { server })).then(
+      (result) => result?.status,
+      (error: unknown) => String(error),
+    )
     // Up to PostgreSQL 17 it is finished all the same.
-    const wanted = major < 18 ? /^$/ : /Undo that change and run again/
-    expect(stuck.issues.map(({ message }) => message).join('\n')).toMatch(wanted)
+    expect(said).toMatch(major < 18 ? /^done$/ : /Undo that change and run again/)
     await database.sql('ALTER TABLE events DROP COLUMN note')
     await maintainer.runMaintenanceSafe(config, { now })
     expect(await database.sql(`SELECT to_regclass('old') AS old`)).toEqual([{ old: null }])

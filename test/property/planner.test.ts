@@ -324,6 +324,8 @@ describe('the planner', () => {
       'rights-missing',
       'orphan-inherits',
       'current-partition-missing',
+      'detach-cannot-finish',
+      'reattached-expired',
     ]
     const kinds = ['create', 'attach', 'finalize', 'detach', 'drop', 'unmark']
     const reasons = [

@@ -1,0 +1,154 @@
+import { type DocumentTable, type MaintenanceResult, PartitionError } from '../../index.ts'
+import { CommandError } from '../command-error.ts'
+import type { CommandIo } from '../command-io.ts'
+import type { CommandSpec } from '../command-spec.ts'
+import { eachTable } from '../each-table.ts'
+import { worstOf, type ExitCode } from '../exit-code.ts'
+import { exitCodeOfError, exitCodeOfRun } from '../failure-code.ts'
+import { wrap } from '../render/columns.ts'
+import { renderFindings } from '../render/findings.ts'
+import { printable, tableText } from '../render/printable.ts'
+import { counted } from '../render/quantities.ts'
+import type { Page } from '../render/style.ts'
+import { tableHeader } from '../render/table-header.ts'
+import type { CommandReport, TableReport } from '../report.ts'
+import { withoutPasswords } from '../run-report.ts'
+import { type TableOptions, tableOptions, tableOptionsOf } from '../table-options.ts'
+import { withWorkspace, type Workspace } from '../workspace.ts'
+
+interface Attempt {
+  readonly partition: string
+  readonly result: MaintenanceResult
+}
+
+/** Attaches detached tables of one partitioned table again. */
+export async function reattachTables(
+  workspace: Workspace,
+  partitions: readonly string[],
+): Promise<CommandReport> {
+  refuseUnclear(workspace.tables, partitions)
+  const attempts: Attempt[] = []
+  const tables = await eachTable(workspace, 'attaching again in', async (table): Promise<TableReport> => {
+    const error = await tryEach(workspace, { table, partitions, attempts })
+    return {
+      table: table.config.table,
+      exitCode: worstOf([
+        error === undefined ? 0 : exitCodeOfError(error),
+        ...attempts.map(({ result }) => exitCodeOfRun(result, undefined, notGated)),
+      ]),
+      lines: (page) =>
+        attempts.length === 0 ? [] : [...tableHeader(table, page), '', ...linesAbout(attempts, page)],
+      fields: { results: attempts },
+      observed: { table: table.config.table, up: true },
+      ...(error !== undefined && { error }),
+    }
+  })
+  return { command: 'reattach', tables, closing: closingOf(attempts, partitions.length) }
+}
+
+const notGated = { okIfLocked: false, gated: false } as const
+
+/** Those before one that ended it were attached all the same. Gives what ended it. */
+async function tryEach(
+  { partsmith, io, hide }: Workspace,
+  about: {
+    readonly table: DocumentTable
+    readonly partitions: readonly string[]
+    readonly attempts: Attempt[]
+  },
+): Promise<unknown> {
+  for (const partition of about.partitions) {
+    try {
+      const result = await partsmith.reattachPartition(about.table.config, partition, { signal: io.signal })
+      about.attempts.push({ partition, result: withoutPasswords(result, hide) })
+    } catch (error) {
+      if (error instanceof PartitionError) return error
+      throw error
+    }
+  }
+  return undefined
+}
+
+function linesAbout(attempts: readonly Attempt[], page: Page): readonly string[] {
+  const { style, columns } = page
+  const issues = attempts.flatMap(({ result }) => result.issues.map(({ message }) => message))
+  // What keeps a table from being attached is said once.
+  const findings = attempts
+    .flatMap(({ result }) => result.findings)
+    .filter(({ message }) => issues.every((issue) => !issue.includes(message)))
+  return [
+    ...attempts.flatMap(({ partition, result }) => [
+      `  ${result.success ? style.good(didWhat(result)) : style.danger('not attached')}  ${printable(partition)}${rowsMoved(result)}`,
+      ...result.issues.flatMap(({ message }) => wrap(printable(message), { first: '    ', columns })),
+    ]),
+    '',
+    ...renderFindings(findings, page),
+  ]
+}
+
+function didWhat({ operations }: MaintenanceResult): string {
+  const [operation] = operations
+  if (!operation) return 'attached already'
+  return operation.status === 'raced' ? 'attached by another' : 'attached'
+}
+
+function rowsMoved({ operations: [operation] }: MaintenanceResult): string {
+  const rows = operation?.rowsMoved ?? 0
+  return rows === 0 ? '' : `  and ${counted(rows, 'row')} moved out of DEFAULT into it`
+}
+
+function closingOf(attempts: readonly Attempt[], wanted: number): string {
+  const attached = attempts.filter(({ result }) => result.attachedCount > 0).length
+  const failed = wanted - attempts.filter(({ result }) => result.success).length
+  return [
+    attached === 0 ? 'Nothing was changed.' : `Attached ${counted(attached, 'table')}.`,
+    ...(failed === 0 ? [] : [`${counted(failed, 'table')} ${failed === 1 ? 'was' : 'were'} not attached.`]),
+  ].join(' ')
+}
+
+/** A table is attached to one parent, so it must be clear which. */
+function refuseUnclear(tables: readonly DocumentTable[], partitions: readonly string[]): void {
+  const problem =
+    partitions.length === 0
+      ? 'No table to attach again was named. Name it with --partition, without its schema; `inspect` lists those that are detached.'
+      : tables.length === 1
+        ? undefined
+        : `It is not clear which table ${partitions.join(', ')} belongs to. Say it with --table: ${tables
+            .map(({ config }) => tableText(config.table))
+            .join(', ')}.`
+  if (problem !== undefined) throw new CommandError(problem, { exitCode: 64, code: 'usage' })
+}
+
+/** Runs the command as the shell does. */
+export async function runReattach(
+  table: TableOptions,
+  { partitions }: { readonly partitions: readonly string[] },
+  io: CommandIo,
+): Promise<ExitCode> {
+  return withWorkspace({ command: 'reattach', options: table, io }, (workspace) =>
+    reattachTables(workspace, partitions),
+  )
+}
+
+export const reattachCommand: CommandSpec = {
+  name: 'reattach',
+  summary: 'Undo a detach: attach a detached table again.',
+  description: `Brings the rows of a detached table back, for the same range as before. It takes only a table that was detached here and is still there; a dropped one is gone. A concurrent detach leaves a CHECK that proves the range, so nothing is read; after a blocking one the table is read before it is attached, while nobody waits for it. Does nothing else, and works with dropAfter never, too. Where the table has expired, the next run with --allow-destructive detaches it again: it is attached all the same, and the retentionCount that keeps it is said. Runs no hooks.`,
+  options: [
+    ...tableOptions,
+    {
+      flags: '--partition <name>',
+      description: `A detached table in the schema of the partitioned one, without the schema. May be given several times.`,
+      repeatable: true,
+    },
+  ],
+  examples: [
+    { line: 'pg-partsmith inspect --table app.events', what: 'which tables are detached' },
+    {
+      line: 'pg-partsmith reattach --table app.events --partition events__2025_01',
+      what: 'its rows are found through app.events again',
+    },
+  ],
+  exitCodes: [0, 3, 4, 5, 6],
+  run: (given, io) => runReattach(tableOptionsOf(given), { partitions: given.list('partition') }, io),
+}
