@@ -17,7 +17,7 @@ import { countPartitions, expectSameDay, makeVastTable, settleCatalog, today } f
 
 const options = readOptions({
   sizes: ['100,1000,5000,20000', 'partitions of the tables'],
-  repetitions: ['5', 'runs in each process, after the first'],
+  repetitions: ['3', 'runs in each process, after the first'],
   processes: ['3', 'processes for each size and activity, in turns'],
   major: ['18', 'major version of the server'],
 })
