@@ -45,7 +45,7 @@ export async function startClients(options: {
   readonly day: string
   readonly pauseMs: number
 }): Promise<Clients> {
-  const clients = startProcess<ClientQuestion, readonly ClientFigures[]>('client-process.ts', [])
+  const clients = startProcess<ClientQuestion, readonly ClientFigures[]>('client-process', [])
   await clients.ask({ do: 'start', ...options })
   return {
     figures: (window) => clients.ask({ do: 'summarise', window }),

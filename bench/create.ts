@@ -2,7 +2,7 @@
  * What does it cost to create partitions?
  *
  * One new partition for each of many tables, and many partitions for one table: by each tool on tables of its own that
- * are made alike, and by psql with the same DDL as text. In turns, in one run. Prints JSON on standard output.
+ * are made alike, and by psql with the same statements as text. In turns, in one run. Prints JSON on standard output.
  */
 
 import { Pool } from 'pg'
@@ -11,12 +11,13 @@ import { createPartsmith } from '../src/index.ts'
 import { list, readOptions, wholeNumber } from './options.ts'
 import type { TextSender } from './peers/psql.ts'
 import { findTextSender } from './peers/psql.ts'
-import { printReport, progress, ratio } from './report.ts'
+import { describeMachine, inMs, printReport, printTable, progress, ratio } from './report.ts'
 import type { BenchServer } from './server.ts'
 import { serverMajor, startBenchServer } from './server.ts'
 import type { TableWish } from './tables.ts'
 import { countPartitions, expectSameDay, makeDailyTable, settleCatalog, today } from './tables.ts'
 import type { MaintenanceTool } from './tool.ts'
+import type { ToolName } from './tools.ts'
 import { describeTools, findPeers, openTool, ourConfig, toolNames } from './tools.ts'
 import type { Contestant, Figures } from './turns.ts'
 import { measureInTurns } from './turns.ts'
@@ -24,12 +25,11 @@ import { measureInTurns } from './turns.ts'
 const options = readOptions({
   tables: ['200', 'tables that get one new partition each'],
   partitions: ['1000', 'new partitions for one table, at most 1000'],
-  repetitions: ['3', 'rounds, after one to warm up'],
+  repetitions: ['5', 'rounds, after one to warm up; at most three of the many for one table'],
   default: ['no', 'yes: every table has an empty DEFAULT partition as well'],
   peers: ['partman,python', 'peers to compare with'],
   major: ['15', 'major version of the server'],
 })
-const repetitions = wholeNumber(options('repetitions'))
 const fallback = options('default') === 'yes'
 const peers = await findPeers(list(options('peers')))
 
@@ -68,29 +68,45 @@ function manyForOne(partitions: number): NextWork {
   }
 }
 
+interface WorkFigures {
+  readonly work: string
+  readonly repetitions: number
+  readonly sender: string
+  readonly figures: readonly (Figures & {
+    readonly overText: number
+    readonly overDdl: number
+    readonly overOurs: number
+    readonly partitionsMade: number
+  })[]
+}
+
+interface WorkWanted {
+  readonly name: string
+  readonly next: NextWork
+  readonly repetitions: number
+  readonly tools: readonly ToolName[]
+}
+
 /** Every contestant has a database of its own, so that none reads what another has made. */
-async function measure(
-  server: BenchServer,
-  name: string,
-  next: NextWork,
-): Promise<Readonly<Record<string, unknown>>> {
+async function measure(server: BenchServer, wanted: WorkWanted): Promise<WorkFigures> {
+  const { name, next, repetitions, tools } = wanted
   const contestants: Contestant[] = []
   const closers: (() => Promise<void>)[] = []
   const made: number[][] = []
   try {
     let sender = ''
-    for (const contestant of [...toolNames(peers), 'psql'] as const) {
-      const url = await server.createDatabase(`create_${contestant}`)
+    for (const contestant of [...tools, wholeText, ddlText] as const) {
+      const url = await server.createDatabase(`create_${contestants.length}`)
       const pool = new Pool({ connectionString: url, max: 5 })
       pool.on('error', () => undefined)
       closers.push(() => pool.end())
       const counts: number[] = []
       made.push(counts)
       const bench: Bench = { pool, next, note: (count) => void counts.push(count) }
-      if (contestant === 'psql') {
+      if (contestant === wholeText || contestant === ddlText) {
         const text = await findTextSender(url)
         sender = text.name
-        contestants.push(bySql(text, bench))
+        contestants.push(bySql(contestant, text, bench))
       } else {
         const tool = await openTool(contestant, url, peers)
         closers.unshift(() => tool.close())
@@ -99,11 +115,7 @@ async function measure(
     }
     progress(`${name}: measuring`)
     const figures = await measureInTurns(contestants, { warmUps: 1, repetitions })
-    return {
-      work: name,
-      sender,
-      figures: describe(figures).map((figure, index) => ({ ...figure, partitionsMade: made[index]?.at(-1) })),
-    }
+    return { work: name, repetitions, sender, figures: describe(figures, made) }
   } finally {
     for (const close of closers) await close()
   }
@@ -123,18 +135,43 @@ function byTool(tool: MaintenanceTool, bench: Bench): Contestant {
   }
 }
 
-function bySql(sender: TextSender, bench: Bench): Contestant {
+const wholeText = 'all statements as text'
+const ddlText = 'the DDL alone as text'
+
+function bySql(name: typeof wholeText | typeof ddlText, sender: TextSender, bench: Bench): Contestant {
   const { service } = createPartsmith({ pool: bench.pool })
   return {
-    name: 'the same DDL as text',
+    name,
     once: checked(bench, async ({ wishes }) => {
       const texts: string[] = []
       for (const config of wishes.map(ourConfig)) {
-        texts.push(await service.renderSql(config, await service.plan(config)))
+        const text = withComments(await service.renderSql(config, await service.plan(config)))
+        texts.push(name === ddlText ? withoutQuestions(text) : text)
       }
       return () => sender.send(texts.join('\n'))
     }),
   }
+}
+
+/** Puts a comment where the text only says that one is written, of the length that ours has. */
+function withComments(text: string): string {
+  const marker = `built: ${'x'.repeat(280)}`
+  return text.replaceAll(
+    /^-- found at run time: .*(COMMENT ON TABLE \S+ IS) (.*)$/gm,
+    (_, begin: string, what: string) => `${begin} ${what.startsWith("'<marker") ? `'${marker}'` : 'NULL'};`,
+  )
+}
+
+/** Leaves out what only asks whether all is as it was planned. */
+function withoutQuestions(text: string): string {
+  return text
+    .split(/(?<=;)\n/)
+    .filter((statement) => !isQuestion(statement))
+    .join('\n')
+}
+
+function isQuestion(statement: string): boolean {
+  return /^SELECT (?!pg_catalog\.set_config)/.test(statement.replaceAll(/^(--.*)?\n/gm, ''))
 }
 
 /**
@@ -161,12 +198,14 @@ function checked(
   }
 }
 
-function describe(figures: readonly Figures[]): readonly Record<string, unknown>[] {
+function describe(figures: readonly Figures[], made: readonly (readonly number[])[]): WorkFigures['figures'] {
   const msOf = (wanted: string): number => figures.find(({ name }) => name === wanted)?.medianMs ?? Number.NaN
-  return figures.map((figure) => ({
+  return figures.map((figure, index) => ({
     ...figure,
-    overText: ratio(figure.medianMs, msOf('the same DDL as text')),
+    overText: ratio(figure.medianMs, msOf(wholeText)),
+    overDdl: ratio(figure.medianMs, msOf(ddlText)),
     overOurs: ratio(figure.medianMs, msOf('ours')),
+    partitionsMade: made[index]?.at(-1) ?? 0,
   }))
 }
 
@@ -180,13 +219,20 @@ clock.on('error', () => undefined)
 const day = await today(clock)
 const tables = wholeNumber(options('tables'))
 const partitions = wholeNumber(options('partitions'))
+const repetitions = wholeNumber(options('repetitions'))
 const results = [
-  await measure(
-    server,
-    `one new partition for each of ${tables} tables`,
-    onePartitionForEach(Array.from({ length: tables }, (_, index) => `t_${index}`)),
-  ),
-  await measure(server, `${partitions} new partitions for one table`, manyForOne(partitions)),
+  await measure(server, {
+    name: `one new partition for each of ${tables} tables`,
+    next: onePartitionForEach(Array.from({ length: tables }, (_, index) => `t_${index}`)),
+    repetitions,
+    tools: toolNames(peers).flatMap((tool) => (tool === 'ours' ? [tool, 'one by one'] : [tool])),
+  }),
+  await measure(server, {
+    name: `${partitions} new partitions for one table`,
+    next: manyForOne(partitions),
+    repetitions: Math.min(repetitions, 3),
+    tools: toolNames(peers),
+  }),
 ]
 await expectSameDay(clock, day)
 await clock.end()
@@ -195,10 +241,21 @@ printReport({
   postgres: server.version,
   settings: server.settings,
   defaultPartition: fallback,
-  repetitions,
   tools: describeTools(peers),
-  text: 'What renderSql gives: every statement that does not depend on an answer. The comment that marks a table until it is attached is not among them.',
+  text: 'What renderSql gives, with comments as long as ours. The DDL alone: without the questions whether all is as planned.',
   notMeasured:
     'A busy table, a network between client and server, durable commits, grants and policies to hand down, starting the tools other than psql.',
   results,
 })
+for (const { work, repetitions: times, figures } of results) {
+  printTable(
+    `${work}, median of ${times}. ${describeMachine(server.version)}`,
+    figures.map(({ name, medianMs, overText, overDdl, overOurs }) => ({
+      '': name,
+      median: inMs(medianMs),
+      [`over ${wholeText}`]: overText,
+      [`over ${ddlText}`]: overDdl,
+      'over ours': overOurs,
+    })),
+  )
+}

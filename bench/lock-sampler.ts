@@ -35,7 +35,7 @@ export interface LockSampler {
 
 /** `sessions` is the application name of the sessions that are watched. */
 export async function startLockSampler(url: string, sessions: string): Promise<LockSampler> {
-  const sampler = startProcess<SamplerQuestion, LockFigures | undefined>('lock-sampler-process.ts', [])
+  const sampler = startProcess<SamplerQuestion, LockFigures | undefined>('lock-sampler-process', [])
   await sampler.ask({ do: 'start', url, sessions })
   return {
     record: async () => {

@@ -9,16 +9,16 @@ import { Pool } from 'pg'
 
 import type { DatabaseClient } from '../src/index.ts'
 import { createPartsmith, fromPg } from '../src/index.ts'
-import { pinSettings, readPartitions } from '../src/sql/catalog.ts'
+import { askBare, oidsOf } from './bare-query.ts'
 import { list, readOptions, wholeNumber } from './options.ts'
-import { printReport, progress, ratio } from './report.ts'
+import { describeMachine, inMs, printReport, printTable, progress, ratio } from './report.ts'
 import type { BenchServer } from './server.ts'
 import { serverMajor, startBenchServer } from './server.ts'
 import type { TableWish } from './tables.ts'
 import { countPartitions, expectSameDay, makeDailyTable, settleCatalog, today } from './tables.ts'
 import type { MaintenanceTool } from './tool.ts'
 import { describeTools, findPeers, openTool, ourConfig, toolNames } from './tools.ts'
-import type { Contestant } from './turns.ts'
+import type { Contestant, Figures } from './turns.ts'
 import { measureInTurns } from './turns.ts'
 
 const options = readOptions({
@@ -37,12 +37,25 @@ interface Shape {
 const peers = await findPeers(list(options('peers')))
 const fallback = options('default') === 'yes'
 
-async function measure(shape: Shape, server: BenchServer): Promise<Record<string, unknown>> {
+interface ShapeFigures extends Shape {
+  readonly repetitions: number
+  readonly figures: readonly (Figures & {
+    readonly overBareOncePerTable: number
+    readonly overBareOnceForAll: number
+    readonly overOurs: number
+  })[]
+  readonly oursInDetail: Readonly<Record<string, unknown>>
+}
+
+async function measure(shape: Shape, server: BenchServer): Promise<ShapeFigures> {
   const name = `noop_${shape.tables}x${shape.partitions}`
   const url = await server.createDatabase(name)
   const pool = new Pool({ connectionString: url, max: 5 })
   pool.on('error', () => undefined)
-  const tools = await Promise.all(toolNames(peers).map((tool) => openTool(tool, url, peers)))
+  const chosen = toolNames(peers).flatMap((tool) =>
+    tool === 'ours' && shape.tables > 1 ? [tool, 'one by one' as const] : [tool],
+  )
+  const tools = await Promise.all(chosen.map((tool) => openTool(tool, url, peers)))
   try {
     const repetitions = Math.min(wholeNumber(options('repetitions')), shape.tables > 500 ? 3 : Infinity)
     progress(`${name}: making the tables`)
@@ -64,8 +77,7 @@ async function measure(shape: Shape, server: BenchServer): Promise<Record<string
       figures.find(({ name }) => name === wanted)?.medianMs ?? Number.NaN
     return {
       tables: shape.tables,
-      partitionsEach: shape.partitions,
-      defaultPartition: fallback,
+      partitions: shape.partitions,
       repetitions,
       figures: figures.map((figure) => ({
         ...figure,
@@ -96,21 +108,14 @@ const oncePerTable = 'bare catalog query, once per table'
 const onceForAll = 'bare catalog query, once for all tables'
 
 async function bareQueries(pool: Pool, names: readonly string[]): Promise<readonly Contestant[]> {
-  const { rows } = await pool.query<{ oid: string }>(
-    'SELECT name::regclass::oid::text AS oid FROM unnest($1::text[]) name',
-    [names],
-  )
-  const oids = rows.map(({ oid }) => oid)
+  const oids = await oidsOf(pool, names)
   const asking = (name: string, questions: readonly (readonly string[])[]): Contestant => ({
     name,
     once: async () => {
       const client = await pool.connect()
       try {
         const started = performance.now()
-        await client.query('BEGIN READ ONLY')
-        await client.query(pinSettings)
-        for (const question of questions) await client.query(readPartitions, [question])
-        await client.query('COMMIT')
+        for (const question of questions) await askBare(client, question)
         return performance.now() - started
       } finally {
         client.release()
@@ -127,15 +132,15 @@ async function bareQueries(pool: Pool, names: readonly string[]): Promise<readon
 }
 
 function ourPlan(pool: Pool, wishes: readonly TableWish[]): Contestant {
-  const partsmith = createPartsmith({ pool })
+  const { service } = createPartsmith({ pool })
   const configs = wishes.map(ourConfig)
   return {
     name: 'ours: plan',
     once: async () => {
       const started = performance.now()
-      for (const config of configs) {
-        const { operations } = await partsmith.plan(config)
-        if (operations.length > 0) throw new Error(`not converged: ${operations[0]?.id}`)
+      for (const answer of await service.planFleet(configs)) {
+        if ('error' in answer) throw answer.error
+        if (answer.plan.operations.length > 0) throw new Error(`${answer.table.name} is not converged.`)
       }
       return performance.now() - started
     },
@@ -153,7 +158,7 @@ function maintenance(tool: MaintenanceTool): Contestant {
   }
 }
 
-/** What one more run sends for one table, and what planning all of them needs of memory. */
+/** What one more run sends, and what planning all of them needs of memory. */
 async function inDetail(pool: Pool, wishes: readonly TableWish[]): Promise<Record<string, unknown>> {
   const configs = wishes.map(ourConfig)
   const counted = counting(fromPg(pool))
@@ -166,13 +171,14 @@ async function inDetail(pool: Pool, wishes: readonly TableWish[]): Promise<Recor
   const [config] = configs
   if (!config) throw new Error('There is no table.')
   return {
-    statementsPerTable: {
-      plan: await statements(() => partsmith.plan(config)),
-      maintain: await statements(() => partsmith.maintain(config)),
+    statements: {
+      'plan all tables': await statements(() => partsmith.service.planFleet(configs)),
+      'maintain all tables': await statements(() =>
+        partsmith.maintainFleet(configs.map((each) => ({ config: each }))),
+      ),
+      'maintain one table by itself': await statements(() => partsmith.maintain(config)),
     },
-    memory: await memoryOf(async () => {
-      for (const each of configs) await partsmith.plan(each)
-    }),
+    memory: await memoryOf(() => partsmith.service.planFleet(configs)),
   }
 }
 
@@ -205,6 +211,7 @@ function counting(client: DatabaseClient): { readonly client: DatabaseClient; st
           },
           release: (discard) => connection.release(discard),
           onLost: (listener) => connection.onLost(listener),
+          openedWith: () => connection.openedWith?.(),
         }
       },
     },
@@ -216,7 +223,7 @@ await using server = await startBenchServer({
   extension: peers.partman.available ? peers.partman.files : [],
   settings: { max_locks_per_transaction: '256' },
 })
-const results = []
+const results: ShapeFigures[] = []
 for (const shape of list(options('shapes'))) {
   const [tables = '', partitions = ''] = shape.split('x')
   results.push(
@@ -227,8 +234,20 @@ printReport({
   question: 'What does a run cost that has nothing to do?',
   postgres: server.version,
   settings: server.settings,
+  defaultPartition: fallback,
   tools: describeTools(peers),
   notMeasured:
     'A busy server, a network between client and server, catalogs larger than memory, tables that have something to do, starting the tools.',
   results,
 })
+for (const { tables, partitions, repetitions, figures } of results) {
+  printTable(
+    `${tables} ${tables === 1 ? 'table' : 'tables'} of ${partitions} partitions, median of ${repetitions}. ${describeMachine(server.version)}`,
+    figures.map(({ name, medianMs, overBareOnceForAll, overOurs }) => ({
+      '': name,
+      median: inMs(medianMs),
+      'over the bare query': overBareOnceForAll,
+      'over ours: maintain': overOurs,
+    })),
+  )
+}

@@ -1,8 +1,6 @@
 /** Runs a part of a benchmark in a process of its own, so that no event loop waits for another's work. */
 
 import { fork } from 'node:child_process'
-import { createRequire } from 'node:module'
-import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 export interface OwnProcess<Question, Answer> {
@@ -14,18 +12,13 @@ export interface OwnProcess<Question, Answer> {
 
 type Reply<Answer> = { readonly answer: Answer } | { readonly error: string }
 
-/** Starts a program of this folder. */
+/** Starts a program of this folder, by its name without an ending. */
 export function startProcess<Question extends object, Answer>(
   program: string,
   args: readonly string[],
 ): OwnProcess<Question, Answer> {
-  const jiti = join(
-    dirname(createRequire(import.meta.url).resolve('jiti/package.json')),
-    'lib',
-    'jiti-cli.mjs',
-  )
-  const file = fileURLToPath(new URL(program, import.meta.url))
-  const child = fork(jiti, [file, ...args], { execArgv: [], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+  const file = fileURLToPath(new URL(`${program}.js`, import.meta.url))
+  const child = fork(file, [...args], { execArgv: [], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
   const ended = new Promise<void>((resolve) => {
     child.once('exit', () => {
       resolve()

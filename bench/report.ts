@@ -53,3 +53,51 @@ export function printReport(report: Readonly<Record<string, unknown>>): void {
   }
   process.stdout.write(`${JSON.stringify({ ...report, machine }, null, 2)}\n`)
 }
+
+/** Prints a table for `bench/README.md` on standard error, where it does not mix with the JSON. */
+export function printTable(title: string, rows: readonly Readonly<Record<string, string | number>>[]): void {
+  const columns = Object.keys(rows[0] ?? {})
+  process.stderr.write(
+    [
+      `\n${title}\n\n`,
+      line(columns),
+      line(columns.map(() => '---')),
+      ...rows.map((row) => line(columns.map((column) => row[column] ?? ''))),
+    ].join(''),
+  )
+}
+
+function line(cells: readonly (string | number)[]): string {
+  return `| ${cells.join(' | ')} |\n`
+}
+
+/** The first line above the tables: what they were measured on. */
+export function describeMachine(postgres: string): string {
+  const busy = loadAtStart > 1 ? '; something else was running, do not quote' : ''
+  return `${new Date().toISOString().slice(0, 10)}, PostgreSQL ${postgres}, Node ${process.version}, ${cpus().length} cores ${cpus()[0]?.model.trim() ?? ''}${busy}`
+}
+
+/** Gives a function that says which share of all cores was busy since. */
+export function startCpuMeter(): () => number {
+  const begun = cpuTimes()
+  return () => {
+    const ended = cpuTimes()
+    return ratio(ended.busy - begun.busy, ended.all - begun.all)
+  }
+}
+
+function cpuTimes(): { readonly busy: number; readonly all: number } {
+  const times = cpus().map(({ times: { user, nice, sys, irq, idle } }) => ({
+    busy: user + nice + sys + irq,
+    all: user + nice + sys + irq + idle,
+  }))
+  const sum = (of: (one: (typeof times)[number]) => number): number =>
+    times.reduce((total, one) => total + of(one), 0)
+  return { busy: sum(({ busy }) => busy), all: sum(({ all }) => all) }
+}
+
+/** Milliseconds for people. */
+export function inMs(ms: number): string {
+  if (Number.isNaN(ms)) return 'not measured'
+  return ms < 1000 ? `${rounded(ms)} ms` : `${Math.round(ms / 10) / 100} s`
+}

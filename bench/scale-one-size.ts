@@ -1,14 +1,13 @@
 /**
  * Does one thing to one table, several times, in a process of its own, and prints what it took as JSON.
  *
- * Compiled by `scale.ts` first, so that no compiler's memory is counted.
  * Arguments: URL, table, what to do, how many partitions, how often.
  */
 
 import { Pool } from 'pg'
 
 import { createPartsmith, TablePartitionConfig } from '../src/index.ts'
-import { pinSettings, readPartitions } from '../src/sql/catalog.ts'
+import { askBare, oidsOf } from './bare-query.ts'
 
 const [url = '', table = '', what = '', partitions = '', repetitions = ''] = process.argv.slice(2)
 const pool = new Pool({ connectionString: url, max: 5 })
@@ -32,29 +31,17 @@ async function once(): Promise<void> {
       return
     }
     case 'bare query':
-      await bareQuery()
+      await askBare(pool, oids)
       return
     default:
       await pool.query('SELECT 1')
   }
 }
 
-async function bareQuery(): Promise<void> {
-  const client = await pool.connect()
-  await client.query('BEGIN READ ONLY')
-  await client.query(pinSettings)
-  const { rows } = await client.query<{ oid: string }>('SELECT $1::regclass::oid::text AS oid', [
-    `public.${table}`,
-  ])
-  await client.query(readPartitions, [[rows[0]?.oid]])
-  await client.query('COMMIT')
-  client.release()
-}
-
 /** In kilobytes on every platform, as libuv gives it. */
 const peakMb = (): number => Math.round(process.resourceUsage().maxRSS / 102.4) / 10
 
-await pool.query('SELECT 1')
+const oids = await oidsOf(pool, [table])
 const peakBeforeMb = peakMb()
 const firstStarted = performance.now()
 await once()

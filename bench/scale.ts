@@ -5,22 +5,19 @@
  * the operating system's word. Prints JSON on standard output.
  */
 
-import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Pool } from 'pg'
 
 import { list, readOptions, wholeNumber } from './options.ts'
 import { run } from './peers/folder.ts'
-import { median, printReport, progress, ratio, rounded } from './report.ts'
+import { describeMachine, inMs, median, printReport, printTable, progress, ratio, rounded } from './report.ts'
 import type { BenchServer } from './server.ts'
 import { serverMajor, startBenchServer } from './server.ts'
-import { countPartitions, expectSameDay, makeDailyTable, settleCatalog, today } from './tables.ts'
+import { countPartitions, expectSameDay, makeVastTable, settleCatalog, today } from './tables.ts'
 
 const options = readOptions({
   sizes: ['100,1000,5000,20000', 'partitions of the tables'],
-  repetitions: ['5', 'runs in each process, after the first'],
+  repetitions: ['3', 'runs in each process, after the first'],
   processes: ['3', 'processes for each size and activity, in turns'],
   major: ['18', 'major version of the server'],
 })
@@ -36,32 +33,26 @@ interface OneSize {
   readonly peakMb: number
 }
 
-/** Compiles the measured program to plain JavaScript in a temporary folder, where it finds this checkout's packages. */
-async function compile(folder: string): Promise<string> {
-  const root = fileURLToPath(new URL('..', import.meta.url))
-  await symlink(join(root, 'node_modules'), join(folder, 'node_modules'))
-  await writeFile(join(folder, 'package.json'), JSON.stringify({ type: 'module' }))
-  const settings = {
-    extends: join(root, 'tsconfig.json'),
-    compilerOptions: {
-      rootDir: root,
-      outDir: join(folder, 'built'),
-      typeRoots: [join(root, 'node_modules', '@types')],
-      noEmit: false,
-      declaration: false,
-      isolatedDeclarations: false,
-      allowImportingTsExtensions: false,
-      rewriteRelativeImportExtensions: true,
-    },
-    include: [join(root, 'bench', 'scale-one-size.ts')],
-  }
-  await writeFile(join(folder, 'tsconfig.json'), JSON.stringify(settings))
-  const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc')
-  await run(process.execPath, [compiler, '-p', join(folder, 'tsconfig.json')])
-  return join(folder, 'built', 'bench', 'scale-one-size.js')
+interface ActivityFigures {
+  readonly activity: string
+  readonly medianMs: number
+  readonly firstMs: number
+  readonly overBareQuery: number
+  readonly microsecondsPerPartition: number
+  readonly peakMbBefore: number
+  readonly peakMbAfterOne: number
+  readonly peakMbAfterAll: number
 }
 
-async function measure(server: BenchServer, program: string, size: number): Promise<Record<string, unknown>> {
+interface SizeFigures {
+  readonly partitions: number
+  readonly madeInSeconds: number
+  readonly figures: readonly ActivityFigures[]
+}
+
+const program = fileURLToPath(new URL('scale-one-size.js', import.meta.url))
+
+async function measure(server: BenchServer, size: number): Promise<SizeFigures> {
   const url = await server.createDatabase(`scale_${size}`)
   const pool = new Pool({ connectionString: url, max: 2 })
   pool.on('error', () => undefined)
@@ -69,13 +60,7 @@ async function measure(server: BenchServer, program: string, size: number): Prom
     progress(`${size} partitions: making the table`)
     const day = await today(pool)
     const started = performance.now()
-    await makeDailyTable(pool, {
-      table: 'events',
-      behind: size - 3,
-      ahead: 3,
-      fallback: false,
-      indexes: false,
-    })
+    await makeVastTable(pool, { table: 'events', behind: size - 3, ahead: 3, fallback: false })
     await settleCatalog(pool)
     const madeInSeconds = rounded((performance.now() - started) / 1000)
     if ((await countPartitions(pool, ['events'])) !== size)
@@ -95,7 +80,7 @@ async function measure(server: BenchServer, program: string, size: number): Prom
     return {
       partitions: size,
       madeInSeconds,
-      figures: figures.map(({ activity, runs }) => ({ activity, ...describe(runs, bareMs, size) })),
+      figures: figures.map(({ activity, runs }) => describe(activity, runs, { bareMs, size })),
     }
   } finally {
     await pool.end()
@@ -104,10 +89,15 @@ async function measure(server: BenchServer, program: string, size: number): Prom
 }
 
 /** Medians of the times over all processes, and the highest of their peaks. */
-function describe(runs: readonly OneSize[], bareMs: number, size: number): Record<string, number> {
+function describe(
+  activity: string,
+  runs: readonly OneSize[],
+  { bareMs, size }: { readonly bareMs: number; readonly size: number },
+): ActivityFigures {
   const ms = median(runs.flatMap(({ timesMs }) => timesMs))
   const highest = (peakOf: (one: OneSize) => number): number => Math.max(...runs.map(peakOf))
   return {
+    activity,
     medianMs: ms,
     firstMs: median(runs.map(({ firstMs }) => firstMs)),
     overBareQuery: ratio(ms, bareMs),
@@ -118,29 +108,92 @@ function describe(runs: readonly OneSize[], bareMs: number, size: number): Recor
   }
 }
 
-const folder = await mkdtemp(join(tmpdir(), 'pg-partsmith-bench-scale-'))
-try {
-  const program = await compile(folder)
-  await using server = await startBenchServer({
-    major: serverMajor(options('major')),
-    settings: { max_locks_per_transaction: '256' },
-  })
-  const results = []
-  for (const size of list(options('sizes'))) {
-    results.push(await measure(server, program, Math.max(4, wholeNumber(size))))
-  }
-  printReport({
-    question: 'How do the time and the memory of reading and deciding grow with the number of partitions?',
-    postgres: server.version,
-    settings: server.settings,
-    repetitions,
-    processes,
-    memory:
-      'Peak of resident memory of the whole process. "Before" is Node with the library loaded and a connection; "nothing" sends SELECT 1.',
-    notMeasured:
-      'Memory of the server, indexes and foreign keys on the table, partitions below partitions, rows in a DEFAULT partition, changing something.',
-    results,
-  })
-} finally {
-  await rm(folder, { recursive: true, force: true })
+interface Growth {
+  readonly activity: string
+  readonly from: number
+  readonly to: number
+  /** How many times as many, as long, and as much memory above that of the process that does nothing. */
+  readonly partitions: number
+  readonly time: number
+  readonly memory: number
+  /** The power of the number of partitions with which the time grows. */
+  readonly timeExponent: number
+  readonly noWorseThanLinear: boolean
 }
+
+/** From each size to the next, and from the second smallest to the largest: below, what is fixed counts most. */
+function growthOf(sizes: readonly SizeFigures[]): readonly Growth[] {
+  const sorted = sizes.toSorted((a, b) => a.partitions - b.partitions)
+  const steps = sorted.slice(1).map((large, index) => [sorted[index], large] as const)
+  const whole = sorted.length > 2 ? [[sorted[1], sorted.at(-1)] as const] : []
+  return [...steps, ...whole].flatMap(([small, large]) =>
+    small && large ? ['inspect', 'plan'].map((activity) => growthBetween(activity, small, large)) : [],
+  )
+}
+
+function growthBetween(activity: string, small: SizeFigures, large: SizeFigures): Growth {
+  const of = (size: SizeFigures, name: string): ActivityFigures | undefined =>
+    size.figures.find((figure) => figure.activity === name)
+  const ms = (size: SizeFigures): number => of(size, activity)?.medianMs ?? Number.NaN
+  const above = (size: SizeFigures): number =>
+    Math.max(1, (of(size, activity)?.peakMbAfterAll ?? 0) - (of(size, 'nothing')?.peakMbAfterAll ?? 0))
+  const partitions = large.partitions / small.partitions
+  const [time, memory] = [ms(large) / ms(small), above(large) / above(small)]
+  return {
+    activity,
+    from: small.partitions,
+    to: large.partitions,
+    partitions: ratio(partitions, 1),
+    time: ratio(time, 1),
+    memory: ratio(memory, 1),
+    timeExponent: ratio(Math.log(time), Math.log(partitions)),
+    // A tenth is within what two measurements differ by.
+    noWorseThanLinear: time <= partitions * 1.1 && memory <= partitions * 1.1,
+  }
+}
+
+await using server = await startBenchServer({
+  major: serverMajor(options('major')),
+  settings: { max_locks_per_transaction: '256' },
+})
+const results: SizeFigures[] = []
+for (const size of list(options('sizes'))) {
+  results.push(await measure(server, Math.max(4, wholeNumber(size))))
+}
+const growth = growthOf(results)
+printReport({
+  question: 'How do the time and the memory of reading and deciding grow with the number of partitions?',
+  postgres: server.version,
+  settings: server.settings,
+  repetitions,
+  processes,
+  memory:
+    'Peak of resident memory of the whole process. "Before" is Node with the library loaded and a connection; "nothing" sends SELECT 1.',
+  notMeasured:
+    'Memory of the server, indexes and foreign keys on the table, partitions below partitions, rows in a DEFAULT partition, changing something.',
+  growth,
+  results,
+})
+printTable(
+  describeMachine(server.version),
+  results.flatMap(({ partitions, figures }) =>
+    figures.map(({ activity, medianMs, overBareQuery, peakMbAfterAll }) => ({
+      partitions,
+      activity,
+      median: inMs(medianMs),
+      'over the bare query': overBareQuery,
+      'peak memory': `${Math.round(peakMbAfterAll)} MB`,
+    })),
+  ),
+)
+printTable(
+  'Growth: 1 is linear, less is better',
+  growth.map(({ activity, from, to, partitions, time, timeExponent, memory, noWorseThanLinear }) => ({
+    activity,
+    partitions: `${from} to ${to}, ${partitions}x`,
+    time: `${time}x`,
+    exponent: timeExponent,
+    'memory above Node': `${memory}x`,
+    'no worse than linear': noWorseThanLinear ? 'yes' : 'no',
+  })),
+)

@@ -1,7 +1,8 @@
 /** The situations of the stall benchmark: what is in the table, and what else goes on while maintenance runs. */
 
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Client, Pool } from 'pg'
+import { Client } from 'pg'
+import type { Pool } from 'pg'
 
 import type { ClientKind } from './client-kinds.ts'
 import { seededRows } from './client-kinds.ts'
@@ -14,12 +15,13 @@ export interface Situation {
   readonly rowsReferencing: number
   readonly clients: readonly ClientKind[]
   readonly autovacuum: boolean
-  /** Begins what goes on beside maintenance, and says whether it came about. */
+  /** Begins what goes on beside maintenance. */
   readonly begin: (url: string) => Promise<Ongoing>
 }
 
 export interface Ongoing {
-  readonly cameAbout: boolean
+  /** Whether `pg_stat_activity` shows it now. */
+  isOn(): Promise<boolean>
   /** Waits for its end, or brings it about. */
   end(): Promise<void>
 }
@@ -38,7 +40,7 @@ const everyClient: readonly ClientKind[] = [
   'update',
 ]
 
-const nothingElse = async (): Promise<Ongoing> => ({ cameAbout: true, end: async () => undefined })
+const nothingElse = async (): Promise<Ongoing> => ({ isOn: async () => true, end: async () => undefined })
 
 export function situations({ rowsInDefault, rowsReferencing, readerMs }: Sizes): readonly Situation[] {
   const quiet = {
@@ -125,7 +127,7 @@ async function makeReferences(pool: Pool, count: number): Promise<void> {
 }
 
 async function idleReader(url: string, ms: number): Promise<Ongoing> {
-  const reader = new Client({ connectionString: url, application_name: 'bench reader' })
+  const reader = new Client({ connectionString: url, application_name: readerName })
   reader.on('error', () => undefined)
   await reader.connect()
   await reader.query('BEGIN')
@@ -137,26 +139,42 @@ async function idleReader(url: string, ms: number): Promise<Ongoing> {
   }
   const over = idleThenEnd()
   await sleep(300)
-  return { cameAbout: true, end: () => over }
+  return {
+    isOn: () =>
+      isThere(
+        url,
+        `SELECT FROM pg_stat_activity WHERE application_name = '${readerName}' AND state = 'idle in transaction'`,
+      ),
+    end: () => over,
+  }
 }
 
-/** Leaves dead rows all over DEFAULT and waits until a worker is at them. */
+const readerName = 'bench reader'
+
+/** A worker that is at DEFAULT, and not at another table or database. */
+const worker = `
+SELECT FROM pg_stat_activity a JOIN pg_stat_progress_vacuum v ON v.pid = a.pid
+WHERE a.backend_type = 'autovacuum worker' AND v.relid = 'ev_default'::regclass AND v.datname = current_database()`
+
+/** Leaves dead rows all over DEFAULT and waits until a worker is at them; one that is still at it is enough. */
 async function autovacuumAtWork(url: string): Promise<Ongoing> {
-  const pool = new Pool({ connectionString: url, max: 1 })
-  pool.on('error', () => undefined)
+  const isOn = (): Promise<boolean> => isThere(url, worker)
+  if (!(await isOn())) {
+    await isThere(url, `UPDATE ev_default SET payload = 'again' WHERE id % 10 = 0`)
+    for (let turns = 0; turns < 300 && !(await isOn()); turns++) await sleep(100)
+  }
+  return { isOn, end: async () => undefined }
+}
+
+/** Whether a statement gives a row. Its session ends, so that the server counts dead rows at once. */
+async function isThere(url: string, statement: string): Promise<boolean> {
+  const client = new Client({ connectionString: url })
+  client.on('error', () => undefined)
+  await client.connect()
   try {
-    await pool.query(`UPDATE ev_default SET payload = 'again' WHERE id % 10 = 0`)
-    let cameAbout = false
-    for (let turns = 0; turns < 300 && !cameAbout; turns++) {
-      await sleep(100)
-      const { rows } = await pool.query(
-        `SELECT FROM pg_stat_progress_vacuum WHERE relid = 'ev_default'::regclass AND datname = current_database()`,
-      )
-      cameAbout = rows.length > 0
-    }
-    return { cameAbout, end: async () => undefined }
+    return (await client.query(statement)).rows.length > 0
   } finally {
-    await pool.end()
+    await client.end()
   }
 }
 

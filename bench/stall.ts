@@ -3,7 +3,7 @@
  *
  * Closed-loop clients work on a table while a tool creates one partition of it and retires one, in five situations, for
  * each tool on a copy of the same database. The same clients without maintenance are the baseline, just before, on the
- * same copy. Prints JSON on standard output.
+ * same copy, in several windows as long. Prints JSON on standard output.
  */
 
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -14,7 +14,7 @@ import { startClients } from './clients.ts'
 import { startLockSampler } from './lock-sampler.ts'
 import { list, readOptions, wholeNumber } from './options.ts'
 import { clockMs } from './own-process.ts'
-import { printReport, progress, rounded } from './report.ts'
+import { describeMachine, printReport, printTable, progress, rounded, startCpuMeter } from './report.ts'
 import { serverMajor, startBenchServer } from './server.ts'
 import type { Situation } from './situations.ts'
 import { fill, setAutovacuum, situations } from './situations.ts'
@@ -25,20 +25,22 @@ import { sessionName } from './tool.ts'
 import type { ToolName } from './tools.ts'
 import { describeTools, findPeers, openTool, toolNames } from './tools.ts'
 import type { AttemptFigures, ClientComparison, Done, NextRun, Watched } from './verdict.ts'
-import { verdictOf } from './verdict.ts'
+import { inTables, verdictOf } from './verdict.ts'
 
 const options = readOptions({
   rows: ['5000000', 'rows in DEFAULT'],
   references: ['3000000', 'rows of the referencing table'],
   reader: ['6000', 'milliseconds for which the reader is idle in its transaction'],
-  window: ['10000', 'milliseconds in which the clients are watched, at least'],
-  pause: ['2', 'milliseconds that a client pauses after each statement'],
+  window: ['5000', 'milliseconds of a window in which the clients are watched; with maintenance at least'],
+  baselines: ['3', 'windows without maintenance, before each one with it'],
+  pause: ['4', 'milliseconds that a client pauses after each statement'],
   rounds: ['3', 'how often each tool does it, each time on a fresh copy'],
   situations: ['quiet,default,reader,references,autovacuum', 'situations'],
   peers: ['partman,python', 'peers to compare with'],
   major: ['15', 'major version of the server'],
 })
-const windowMs = wholeNumber(options('window'))
+const windowMs = Math.max(1000, wholeNumber(options('window')))
+const baselineWindows = wholeNumber(options('baselines'))
 const peers = await findPeers(list(options('peers')))
 
 /** Seven days behind and today with two more: one day further is to be made, and the oldest is to go. */
@@ -48,6 +50,8 @@ const wish = { table: 'ev', ahead: 4, keep: 7 } as const
 await using server = await startBenchServer({
   major: serverMajor(options('major')),
   extension: peers.partman.available ? peers.partman.files : [],
+  // No checkpoint of its own accord: it would fall into some windows and not into others.
+  settings: { checkpoint_timeout: '1h', max_wal_size: '16GB' },
 })
 
 async function makeTemplate(situation: Situation): Promise<Date> {
@@ -120,16 +124,25 @@ async function watch(
   const locks = await startLockSampler(url, sessionName)
   await sleep(1000)
 
-  const before = await situation.begin(url)
-  const quietFrom = clockMs()
-  await sleep(windowMs)
-  const baseline = await clients.figures({ from: quietFrom, to: clockMs() })
-  await before.end()
+  const cpu = startCpuMeter()
+  const baselines: (readonly ClientFigures[])[] = []
+  let cameAbout = true
+  for (let window = 0; window < baselineWindows; window++) {
+    const before = await situation.begin(url)
+    const from = clockMs()
+    await sleep(200)
+    cameAbout &&= await before.isOn()
+    await sleep(windowMs - 200)
+    baselines.push(await clients.figures({ from, to: clockMs() }))
+    await before.end()
+  }
+  const cpuBusy = cpu()
 
   const during = await situation.begin(url)
   await locks.record()
   const from = clockMs()
   await sleep(200)
+  cameAbout &&= await during.isOn()
   const started = clockMs()
   const run = await maintainWithin(tool, pool, 120_000)
   const ended = clockMs()
@@ -140,11 +153,12 @@ async function watch(
   const held = await locks.stop()
   await clients.stop()
   return {
-    situationCameAbout: before.cameAbout && during.cameAbout,
+    situationCameAbout: cameAbout,
     maintenanceMs: rounded(ended - started),
     complaints: run.slice(0, 10),
-    clients: sideBySide(baseline, figures),
+    clients: sideBySide(baselines, figures),
     windowsMs: { baseline: windowMs, maintenance: rounded(watchedMs) },
+    cpuBusy,
     locks: held,
   }
 }
@@ -166,14 +180,14 @@ async function maintainWithin(tool: MaintenanceTool, pool: Pool, ms: number): Pr
 }
 
 function sideBySide(
-  baseline: readonly ClientFigures[],
+  baselines: readonly (readonly ClientFigures[])[],
   maintenance: readonly ClientFigures[],
 ): readonly ClientComparison[] {
-  return maintenance.map((during) => {
-    const without = baseline.find(({ kind }) => kind === during.kind)
-    if (!without) throw new Error(`There is no baseline of ${during.kind}.`)
-    return { kind: during.kind, without, during }
-  })
+  return maintenance.map((during) => ({
+    kind: during.kind,
+    without: baselines.flatMap((window) => window.filter(({ kind }) => kind === during.kind)),
+    during,
+  }))
 }
 
 async function whatIsDone(pool: Pool, day: Date, style: NameStyle): Promise<Done> {
@@ -227,6 +241,7 @@ for (const situation of known.filter(({ name }) => chosen.includes(name))) {
   }
   await server.dropDatabase('stall_template')
 }
+const verdict = verdictOf(results)
 printReport({
   question: 'How long does maintenance keep readers and writers waiting?',
   postgres: server.version,
@@ -242,7 +257,10 @@ printReport({
     .map(({ name, what, clients }) => ({ name, what, clients })),
   notMeasured:
     'Inserts into the range that is being created, several maintainers at once, standbys, a network, durable commits, tables larger than memory, more clients than two cores can serve. A closed loop hides what would have been sent during a stall: a stall is one slow statement for each client, so look at the longest.',
-  verdict: verdictOf(results),
+  baseline: `The longest statement of a client without maintenance: the median of the longest ones of ${baselineWindows} windows just before, on the same copy in the same situation.`,
+  verdict,
   failures,
   results,
 })
+printTable(describeMachine(server.version), inTables(verdict).longest)
+printTable('What was done, and what it took', inTables(verdict).done)

@@ -73,9 +73,46 @@ export async function makeDailyTable(pool: Pool, wanted: DailyTable): Promise<vo
   if (fallback) await pool.query(`CREATE TABLE ${table}_default PARTITION OF ${table} DEFAULT`)
 }
 
+/**
+ * Makes the same table, without indexes, when it has thousands of partitions.
+ *
+ * Each CREATE TABLE .. PARTITION OF has the server read all partitions of the parent anew, so that 20,000 of them take
+ * many minutes. So they are made below small parents, and then the catalog is told that they have another one, which is
+ * all that a bound and a parent are to PostgreSQL.
+ */
+export async function makeVastTable(pool: Pool, wanted: DailyTable): Promise<void> {
+  const { table, behind, ahead } = wanted
+  const client = await pool.connect()
+  try {
+    await client.query(
+      `CREATE TABLE ${table} (id bigint NOT NULL, at timestamptz NOT NULL, payload text) PARTITION BY RANGE (at)`,
+    )
+    await client.query('SET allow_system_table_mods = on')
+    for (let from = -behind; from < ahead; from += 250) {
+      await client.query(`DO $$ DECLARE d timestamp; part regclass; BEGIN
+         CREATE TABLE ${table}_small (LIKE ${table}) PARTITION BY RANGE (at);
+         FOR i IN ${from}..${Math.min(from + 250, ahead) - 1} LOOP
+           d := (now() AT TIME ZONE 'UTC')::date + i;
+           EXECUTE format('CREATE TABLE %I PARTITION OF ${table}_small FOR VALUES FROM (%L) TO (%L)',
+             '${table}_p' || to_char(d, 'YYYY_MM_DD'), d AT TIME ZONE 'UTC', (d + interval '1 day') AT TIME ZONE 'UTC');
+         END LOOP;
+         UPDATE pg_depend SET refobjid = '${table}'::regclass WHERE classid = 'pg_class'::regclass AND refclassid = 'pg_class'::regclass
+           AND refobjid = '${table}_small'::regclass AND objid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = '${table}_small'::regclass);
+         UPDATE pg_inherits SET inhparent = '${table}'::regclass WHERE inhparent = '${table}_small'::regclass;
+         DROP TABLE ${table}_small;
+       END $$`)
+    }
+    await client.query(`UPDATE pg_class SET relhassubclass = true WHERE oid = '${table}'::regclass`)
+    // A table that was not made in the usual way must work in the usual way.
+    await client.query(`BEGIN; INSERT INTO ${table} VALUES (1, now()); ROLLBACK`)
+  } finally {
+    client.release(true)
+  }
+}
+
 export async function settleCatalog(pool: Pool): Promise<void> {
   await pool.query(
-    'VACUUM ANALYZE pg_class, pg_inherits, pg_attribute, pg_constraint, pg_description, pg_index',
+    'VACUUM ANALYZE pg_class, pg_inherits, pg_attribute, pg_constraint, pg_depend, pg_description, pg_index',
   )
 }
 

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs'
 import { Pool } from 'pg'
 
-import type { Partsmith } from '../src/index.ts'
+import type { MaintenanceResult, Partsmith } from '../src/index.ts'
 import { createPartsmith, TablePartitionConfig } from '../src/index.ts'
 import type { FoundPartman } from './peers/partman.ts'
 import { findPartman, openPartman } from './peers/partman.ts'
@@ -40,9 +40,10 @@ function describePeer(peer: Peer<object>): object {
   return peer.available ? { version: peer.version, from: peer.from } : { notMeasured: peer.why }
 }
 
-export type ToolName = 'ours' | 'partman' | 'python'
+/** `ours` runs several tables as one fleet; `one by one` is the same library in a loop over the tables. */
+export type ToolName = 'ours' | 'one by one' | 'partman' | 'python'
 
-/** The tools that are there, ours first. */
+/** The tools that are there, ours first; without `one by one`, which only says something where there are many tables. */
 export function toolNames({ partman, python }: Peers): readonly ToolName[] {
   return [
     'ours',
@@ -55,7 +56,9 @@ export function toolNames({ partman, python }: Peers): readonly ToolName[] {
 export function openTool(name: ToolName, url: string, { python }: Peers): Promise<MaintenanceTool> {
   switch (name) {
     case 'ours':
-      return openOurs(url)
+      return openOurs(url, { name: 'ours', maintain: maintainTogether })
+    case 'one by one':
+      return openOurs(url, { name: 'ours, one table at a time', maintain: maintainOneByOne })
     case 'partman':
       return openPartman(url)
     case 'python':
@@ -74,39 +77,57 @@ export function ourConfig({ table, ahead, keep }: TableWish): TablePartitionConf
   })
 }
 
-/** The library with its default settings. */
-async function openOurs(url: string): Promise<MaintenanceTool> {
-  const pool = new Pool({ connectionString: url, max: 5, application_name: sessionName })
+type Maintain = (partsmith: Partsmith, configs: readonly TablePartitionConfig[]) => Promise<readonly string[]>
+
+/** The library, and the pool, with their default settings. */
+async function openOurs(
+  url: string,
+  { name, maintain }: { readonly name: string; readonly maintain: Maintain },
+): Promise<MaintenanceTool> {
+  const pool = new Pool({ connectionString: url, application_name: sessionName })
   pool.on('error', () => undefined)
   const partsmith = createPartsmith({ pool })
   let configs: readonly TablePartitionConfig[] = []
   return {
-    name: 'ours',
+    name,
     prepare: async (wishes) => {
       configs = wishes.map(ourConfig)
     },
     maintain: async () => {
-      const complaints: string[] = []
       const started = performance.now()
-      for (const config of configs) complaints.push(...(await maintainOne(partsmith, config)))
+      const complaints = await maintain(partsmith, configs)
       return { ms: performance.now() - started, complaints }
     },
     close: () => pool.end(),
   }
 }
 
-async function maintainOne(partsmith: Partsmith, config: TablePartitionConfig): Promise<readonly string[]> {
-  try {
-    const { issues, findings } = await partsmith.maintain(config)
-    return [
-      ...issues.map(({ code, message }) => `${code ?? 'issue'}: ${message}`),
-      ...findings
-        .filter(({ severity }) => severity !== 'info')
-        .map(({ code, severity, message }) => `${severity} ${code}: ${message}`),
-    ]
-  } catch (error) {
-    return [error instanceof Error ? error.message : String(error)]
+/** Several tables are a fleet, as the guide has it; one table is maintained by itself. */
+const maintainTogether: Maintain = async (partsmith, configs) => {
+  if (configs.length === 1) return maintainOneByOne(partsmith, configs)
+  const results = await partsmith.maintainFleet(configs.map((config) => ({ config })))
+  return results.flatMap(complaintsOf)
+}
+
+const maintainOneByOne: Maintain = async (partsmith, configs) => {
+  const complaints: string[] = []
+  for (const config of configs) {
+    try {
+      complaints.push(...complaintsOf(await partsmith.maintain(config)))
+    } catch (error) {
+      complaints.push(error instanceof Error ? error.message : String(error))
+    }
   }
+  return complaints
+}
+
+function complaintsOf({ issues, findings }: MaintenanceResult): readonly string[] {
+  return [
+    ...issues.map(({ code, message }) => `${code ?? 'issue'}: ${message}`),
+    ...findings
+      .filter(({ severity }) => severity !== 'info')
+      .map(({ code, severity, message }) => `${severity} ${code}: ${message}`),
+  ]
 }
 
 function ownVersion(): string {

@@ -15,20 +15,25 @@ export interface Figures {
   readonly failed?: string
 }
 
+const shareMs = 75_000
+
 /**
  * Lets the contestants do it in turns, so that whatever slows the machine down for a while slows all of them. The first
- * contestant of a round is another one each time. One that fails is left out from then on, and the others go on.
+ * contestant of a round is another one each time. One that fails is left out from then on, and so is one that was measured
+ * and has taken more than its share of time; the others go on.
  */
 export async function measureInTurns(
   contestants: readonly Contestant[],
   rounds: { readonly warmUps: number; readonly repetitions: number },
 ): Promise<readonly Figures[]> {
   const times = contestants.map((): number[] => [])
+  const spent: number[] = []
   const failures = new Map<number, string>()
   for (let round = 0; round < rounds.warmUps + rounds.repetitions; round++) {
     for (let turn = 0; turn < contestants.length; turn++) {
       const index = (turn + round) % contestants.length
-      if (failures.has(index)) continue
+      const isMeasured = (times[index]?.length ?? 0) > 0
+      if (failures.has(index) || (isMeasured && (spent[index] ?? 0) > shareMs)) continue
       const started = performance.now()
       try {
         const said = await contestants[index]?.once()
@@ -36,6 +41,7 @@ export async function measureInTurns(
       } catch (error) {
         failures.set(index, error instanceof Error ? error.message : String(error))
       }
+      spent[index] = (spent[index] ?? 0) + performance.now() - started
     }
   }
   return contestants.map(({ name }, index) => {

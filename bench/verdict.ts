@@ -7,19 +7,21 @@ import { median, rounded } from './report.ts'
 
 export interface ClientComparison {
   readonly kind: ClientKind
-  /** Without maintenance. */
-  readonly without: ClientFigures
-  /** While maintenance ran, in a window as long. */
+  /** Without maintenance, in windows that are as long as the one with it. */
+  readonly without: readonly ClientFigures[]
   readonly during: ClientFigures
 }
 
 export interface Watched {
+  /** In every window, right when maintenance begins in the last of them. */
   readonly situationCameAbout: boolean
   readonly maintenanceMs: number
   /** What the tool itself said. */
   readonly complaints: readonly string[]
   readonly clients: readonly ClientComparison[]
   readonly windowsMs: { readonly baseline: number; readonly maintenance: number }
+  /** The share of all cores that was busy without maintenance: near 1, the longest statement measures the scheduler. */
+  readonly cpuBusy: number
   readonly locks: LockFigures
 }
 
@@ -47,8 +49,34 @@ export interface AttemptFigures extends Watched {
 /** What maintenance may add to the longest statement of a client: a lock timeout of 100 ms, and 25 ms. */
 const budgetMs = 125
 
-/** One line for each situation and tool. Medians over the rounds; the longest over all of them. */
-export function verdictOf(attempts: readonly AttemptFigures[]): readonly Record<string, unknown>[] {
+export interface Verdict {
+  readonly situation: string
+  readonly tool: string
+  readonly rounds: number
+  /** In how many rounds the situation was there. */
+  readonly cameAbout: number
+  readonly maintenanceMs: number
+  /** In how many rounds no client's longest statement grew by more than the budget. */
+  readonly withinBudget: number
+  readonly budgetMs: number
+  /** How much the longest statement of the client that suffered most grew. */
+  readonly addedToLongestMs: { readonly median: number; readonly worst: number }
+  readonly longestMs: Readonly<Record<string, Readonly<{ without: number; during: number; worst: number }>>>
+  /** By SQLSTATE, over all clients and rounds. */
+  readonly errors: { readonly without: Errors; readonly during: Errors }
+  readonly created: number
+  readonly retired: number
+  readonly dropped: number
+  /** What the tool said in the rounds in which it did not do its work. */
+  readonly said: readonly string[]
+  readonly longestAccessExclusiveMs: number
+  readonly cpuBusy: number
+}
+
+type Errors = Readonly<Record<string, number>>
+
+/** One line for each situation and tool. Medians over the rounds; the worst over all of them. */
+export function verdictOf(attempts: readonly AttemptFigures[]): readonly Verdict[] {
   const groups = new Map<string, AttemptFigures[]>()
   for (const attempt of attempts) {
     const key = `${attempt.situation}\n${attempt.tool}`
@@ -56,46 +84,92 @@ export function verdictOf(attempts: readonly AttemptFigures[]): readonly Record<
   }
   return [...groups.values()].map((group) => {
     const added = group.map(({ clients }) =>
-      Math.max(...clients.map(({ without, during }) => during.maxMs - without.maxMs)),
+      Math.max(...clients.map((client) => client.during.maxMs - longestWithout(client))),
     )
     const kinds = group[0]?.clients.map(({ kind }) => kind) ?? []
+    const unfinished = group.filter(({ done }) => !done.created || !done.retired)
     return {
-      situation: group[0]?.situation,
-      tool: group[0]?.tool,
+      situation: group[0]?.situation ?? '',
+      tool: group[0]?.tool ?? '',
       rounds: group.length,
       cameAbout: group.filter(({ situationCameAbout }) => situationCameAbout).length,
       maintenanceMs: median(group.map(({ maintenanceMs }) => maintenanceMs)),
-      addedToLongestMs: { median: median(added), worst: rounded(Math.max(...added)) },
       withinBudget: added.filter((ms) => ms <= budgetMs).length,
       budgetMs,
+      addedToLongestMs: { median: median(added), worst: rounded(Math.max(...added)) },
       longestMs: Object.fromEntries(kinds.map((kind) => [kind, longest(group, kind)])),
-      errors: { without: errorsOf(group, 'without'), during: errorsOf(group, 'during') },
+      errors: {
+        without: errorsOf(group.flatMap(({ clients }) => clients.flatMap(({ without }) => without))),
+        during: errorsOf(group.flatMap(({ clients }) => clients.map(({ during }) => during))),
+      },
       created: group.filter(({ done }) => done.created).length,
       retired: group.filter(({ done }) => done.retired).length,
       dropped: group.filter(({ done }) => done.dropped).length,
+      said: [...new Set(unfinished.flatMap(({ complaints }) => complaints))],
       longestAccessExclusiveMs: Math.max(0, ...group.map(longestAccessExclusive)),
+      cpuBusy: Math.max(...group.map(({ cpuBusy }) => cpuBusy)),
     }
   })
 }
 
-/** Medians over the rounds. */
-function longest(group: readonly AttemptFigures[], kind: ClientKind): Record<string, number> {
-  const of = (side: 'without' | 'during'): number =>
-    median(group.map(({ clients }) => clients.find((one) => one.kind === kind)?.[side].maxMs ?? Number.NaN))
-  return { without: of('without'), during: of('during') }
+/** The median of the windows, so that one that was out of luck does not raise the bar. */
+function longestWithout({ without }: ClientComparison): number {
+  return median(without.map(({ maxMs }) => maxMs))
 }
 
-function errorsOf(
+function longest(
   group: readonly AttemptFigures[],
-  side: 'without' | 'during',
-): Readonly<Record<string, number>> {
+  wanted: ClientKind,
+): { readonly without: number; readonly during: number; readonly worst: number } {
+  const own = group.flatMap(({ clients }) => clients.filter(({ kind }) => kind === wanted))
+  const during = own.map((client) => client.during.maxMs)
+  return { without: median(own.map(longestWithout)), during: median(during), worst: Math.max(...during) }
+}
+
+function errorsOf(figures: readonly ClientFigures[]): Errors {
   const sums: Record<string, number> = {}
-  for (const { clients } of group) {
-    for (const client of clients) {
-      for (const [code, count] of Object.entries(client[side].errors)) sums[code] = (sums[code] ?? 0) + count
-    }
+  for (const { errors } of figures) {
+    for (const [code, count] of Object.entries(errors)) sums[code] = (sums[code] ?? 0) + count
   }
   return sums
+}
+
+/** The same for `bench/README.md`. */
+export function inTables(verdicts: readonly Verdict[]): {
+  readonly longest: readonly Readonly<Record<string, string | number>>[]
+  readonly done: readonly Readonly<Record<string, string | number>>[]
+} {
+  return {
+    longest: verdicts.map(
+      ({ situation, tool, rounds, longestMs, addedToLongestMs, withinBudget, errors }) => {
+        const all = Object.values(longestMs)
+        return {
+          situation,
+          tool,
+          'longest without': `${Math.max(...all.map(({ without }) => without))} ms`,
+          'with maintenance': `${Math.max(...all.map(({ during }) => during))} ms`,
+          worst: `${Math.max(...all.map(({ worst }) => worst))} ms`,
+          'added, median': `${addedToLongestMs.median} ms`,
+          [`within ${budgetMs} ms`]: `${withinBudget} of ${rounds}`,
+          'client errors': listOf(errors.during),
+        }
+      },
+    ),
+    done: verdicts.map((verdict) => ({
+      situation: verdict.situation,
+      tool: verdict.tool,
+      created: `${verdict.created} of ${verdict.rounds}`,
+      retired: `${verdict.retired} of ${verdict.rounds}`,
+      'maintenance took': `${verdict.maintenanceMs} ms`,
+      'longest ACCESS EXCLUSIVE': `${rounded(verdict.longestAccessExclusiveMs)} ms`,
+      'what it said where it was not done': verdict.said.join('; ').replaceAll(/\s+/g, ' ').slice(0, 200),
+    })),
+  }
+}
+
+function listOf(errors: Errors): string {
+  const listed = Object.entries(errors).map(([code, count]) => `${count} x ${code}`)
+  return listed.length === 0 ? 'none' : listed.join(', ')
 }
 
 /** Of the tables that are there before and after; nobody waits for the new partition. */
