@@ -58,7 +58,13 @@ export {
 export { formatPath, type LocatedProblem } from './policy/problem.ts'
 export { nearest } from './policy/suggest.ts'
 
-export type { Evidence, EvidenceRequest } from './plan/evidence.ts'
+export type {
+  Evidence,
+  EvidenceRequest,
+  ReferenceAnswer,
+  ReferenceCheck,
+  ReferredPartition,
+} from './plan/evidence.ts'
 export { type Finding, type FindingCode, type FindingSeverity, findingCatalog } from './plan/finding.ts'
 export type { TableInspection } from './plan/inspection.ts'
 export {

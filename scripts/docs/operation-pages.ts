@@ -32,7 +32,7 @@ const reasons: Readonly<Record<ReasonCode, readonly [readonly OperationKind[], s
 const hazards: Readonly<Record<Hazard, string>> = {
   'access-exclusive-lock': 'reads and writes of a table that others use wait while it runs',
   'full-scan':
-    'a table is read in full under a lock: DEFAULT, or the table that is attached unless its CHECK proves its rows',
+    'a table is read in full under a lock: DEFAULT, the table that is attached unless its CHECK proves its rows, or one that refers to a partition that is detached and has no index for that',
   'deletes-data': 'rows are gone afterwards',
   'hides-data': 'rows are no longer found through the parent',
   'rewrites-rows': 'rows are moved out of DEFAULT',
@@ -95,7 +95,11 @@ function section(kind: OperationKind, doc: string): readonly string[] {
   const operation = sampleOperation(kind)
   const why = Object.entries(reasons).filter(([, [of]]) => of.includes(kind))
   const shown = new Set(
-    [operation, sampleOperation(kind, { default: true })].flatMap(({ hazards: found }) => [...found]),
+    [
+      operation,
+      sampleOperation(kind, { default: true }),
+      sampleOperation(kind, { foreignKeys: true }),
+    ].flatMap(({ hazards: found }) => [...found]),
   )
   return [
     `## ${kind}`,

@@ -4,6 +4,7 @@ import { Instant } from '../../src/model/instant.ts'
 import { decodeMarker, withMarker } from '../../src/model/marker.ts'
 import type { DetachedTable, ForeignKey, Partition, PartitionTree } from '../../src/model/partition-tree.ts'
 import type { Operation, OperationKind } from '../../src/plan/operation.ts'
+import type { ReferenceCheck } from '../../src/plan/evidence.ts'
 import { noEvidence } from '../../src/plan/evidence.ts'
 import { planTable } from '../../src/plan/planner.ts'
 import { TablePartitionConfig } from '../../src/policy/config.ts'
@@ -94,7 +95,19 @@ export function sampleOperation(
     partitions: hasDefault ? [...partitions, defaultPartition] : partitions,
     detached: orphans.map((table) => ({ ...table, foreignKeys: out })),
   }
-  const plan = planTable({ config, calculator: new MonthPeriodCalculator(), tree }, noEvidence)
+  const checks: readonly ReferenceCheck[] = into.map(({ name, table }) => ({
+    foreignKey: name,
+    table,
+    columns: ['event_id', 'event_created_at'],
+    bytes: 81920,
+    indexed: false,
+    answer: { kind: 'read', rows: 0, ms: 1 },
+  }))
+  const references = new Map(partitions.map(({ oid }) => [oid, checks]))
+  const plan = planTable(
+    { config, calculator: new MonthPeriodCalculator(), tree },
+    { ...noEvidence, references },
+  )
   const found = plan.operations.find((operation) => operation.kind === kind)
   if (found === undefined)
     throw new Error(`The sample for ${kind} has no such operation: ${JSON.stringify(plan.findings)}`)

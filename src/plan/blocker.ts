@@ -8,9 +8,12 @@ import type { TableLockMode } from './lock-conflicts.ts'
 import { conflict } from './lock-conflicts.ts'
 
 /** Somebody who holds a lock on a table: a session, or a prepared transaction. */
-export interface LockHolder {
+export interface LockHolder extends Holder {
   readonly relation: TableName
   readonly mode: TableLockMode
+}
+
+export interface Holder {
   /** Undefined for a prepared transaction. */
   readonly pid?: number | undefined
   /** The name of a prepared transaction. */
@@ -43,12 +46,21 @@ export function inTheWay(
   })
 }
 
-export function isAutovacuum({ backendType }: LockHolder): boolean {
+export function isAutovacuum({ backendType }: Holder): boolean {
   return backendType === 'autovacuum worker'
 }
 
 /** `pid 4711 (psql, idle in transaction for 6 s: SELECT count(*) FROM events) holds ACCESS SHARE on app.events` */
 export function describeHolder(holder: LockHolder): string {
+  return `${describeSession(holder)} holds ${holder.mode} on ${formatTableName(holder.relation)}`
+}
+
+/** `pid 4711 (psql, idle in transaction for 6 s: SELECT count(*) FROM events) has an older snapshot` */
+export function describeSnapshot(holder: Holder): string {
+  return `${describeSession(holder)} has an older snapshot`
+}
+
+function describeSession(holder: Holder): string {
   const who =
     holder.pid === undefined ? `the prepared transaction '${holder.prepared ?? ''}'` : `pid ${holder.pid}`
   const kind = isAutovacuum(holder) ? 'an autovacuum' : holder.application
@@ -58,7 +70,7 @@ export function describeHolder(holder: LockHolder): string {
   const query =
     holder.query === undefined || holder.query === '' ? '' : `: ${holder.query.replaceAll(/\s+/g, ' ')}`
   const said = about === '' && query === '' ? '' : ` (${about}${query})`
-  return `${who}${said} holds ${holder.mode} on ${formatTableName(holder.relation)}`
+  return `${who}${said}`
 }
 
 function seconds(ms: number): string {

@@ -112,9 +112,15 @@ export function finalizeOperation({ tree }: BuildContext, partition: Partition):
 
 export function detachOperation(
   { config, tree }: BuildContext,
-  about: { partition: Partition; range: RangeText; reason: Reason },
+  about: {
+    partition: Partition
+    range: RangeText
+    reason: Reason
+    scans: readonly ScanUse[]
+    readsAll: boolean
+  },
 ): DetachOperation {
-  const { partition, range, reason } = about
+  const { partition, range, reason, scans, readsAll } = about
   const fallback = defaultPartition(tree)
   const foreign = [
     ...neighbours('referenced', tree.parent.foreignKeys, 'SHARE ROW EXCLUSIVE'),
@@ -148,9 +154,10 @@ export function detachOperation(
       'hides-data',
       ...(concurrent ? (['not-transactional'] as const) : []),
       ...hazardsOfLocks(locks),
+      ...(readsAll ? (['full-scan'] as const) : []),
     ],
     locks,
-    scans: [],
+    scans,
     ...estimates(partition),
     guard: partitionGuard(tree, partition),
   }

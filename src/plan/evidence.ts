@@ -25,6 +25,24 @@ export interface EvidenceRequest {
   }
   /** Tables that were built and never attached: does any of them hold a row? */
   readonly maybeEmpty: readonly { readonly oid: string; readonly name: TableName }[]
+  /** Present where partitions are to be detached that rows of other tables may refer to. */
+  readonly references?: {
+    readonly key: string
+    /** In the order in which they are looked at. */
+    readonly partitions: readonly ReferredPartition[]
+    /** Rows are counted up to this. */
+    readonly mostRows: number
+    /** A check that takes longer is too long for those who wait. */
+    readonly longestMs: number
+    /** The time for all of them together; what is left then is not looked at. */
+    readonly withinMs: number
+  }
+}
+
+export interface ReferredPartition {
+  readonly oid: string
+  readonly name: TableName
+  readonly range: RangeText
 }
 
 export interface Evidence {
@@ -45,10 +63,35 @@ export interface Evidence {
   }
   /** OIDs of the tables asked about that hold no row. */
   readonly empty: ReadonlySet<string>
+  /** By OID of the partition, one for each foreign key; without those for which there was no time. */
+  readonly references?: ReadonlyMap<string, readonly ReferenceCheck[]>
 }
+
+/** What the server does before it detaches a partition: it looks for rows that refer to it, with its locks in hand. */
+export interface ReferenceCheck {
+  readonly foreignKey: string
+  /** The table that refers to the partition. */
+  readonly table: TableName
+  readonly columns: readonly string[]
+  /** Of its heap, or of those of its leaves. */
+  readonly bytes: number
+  /** Whether it has an index that begins with the columns. */
+  readonly indexed: boolean
+  readonly answer: ReferenceAnswer
+}
+
+export type ReferenceAnswer =
+  /** The server's own query was run without its locks, with the table in memory as far as it fits there. */
+  | { readonly kind: 'read'; readonly rows: number; readonly ms: number }
+  /** It was ended after this time, or took as long for a smaller partition. */
+  | { readonly kind: 'at-least'; readonly ms: number }
+  /** The role may not read the table, and so may not detach either; the server's words. */
+  | { readonly kind: 'denied'; readonly why: string }
+  | { readonly kind: 'unread'; readonly why: string }
 
 export const noEvidence: Evidence = { takenNames: new Map(), rowsInDefault: new Map(), empty: new Set() }
 
 export function needsEvidence(request: EvidenceRequest): boolean {
-  return request.names.length > 0 || request.maybeEmpty.length > 0 || request.defaultRows !== undefined
+  const { names, maybeEmpty, defaultRows, references } = request
+  return names.length > 0 || maybeEmpty.length > 0 || defaultRows !== undefined || references !== undefined
 }

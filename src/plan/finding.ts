@@ -49,6 +49,10 @@ export type FindingCode =
   | 'orphan-range-unknown'
   | 'reattached-expired'
   | 'concurrent-detach-impossible'
+  | 'partition-referenced'
+  | 'reference-check-too-long'
+  | 'reference-check-unread'
+  | 'reference-check-postponed'
   | 'partition-kind-unsupported'
   | 'half-built-with-rows'
   | 'hazard-not-allowed'
@@ -141,6 +145,22 @@ export const findingCatalog: Readonly<Record<FindingCode, readonly [FindingSever
   'concurrent-detach-impossible': [
     'warning',
     "Partitions expired, detachMode is 'concurrent', and a DEFAULT, a foreign key or a pooler stands against that.",
+  ],
+  'partition-referenced': [
+    'warning',
+    'Partitions expired, and rows of another table refer to them, so they are not detached.',
+  ],
+  'reference-check-too-long': [
+    'warning',
+    'To see that no row refers to an expired partition the server would hold its locks for too long.',
+  ],
+  'reference-check-unread': [
+    'warning',
+    'Whether rows refer to an expired partition could not be read, so it is not detached.',
+  ],
+  'reference-check-postponed': [
+    'info',
+    'There was no time left to look for rows that refer to an expired partition, so it is not detached now.',
   ],
   'partition-kind-unsupported': [
     'warning',

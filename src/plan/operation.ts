@@ -50,7 +50,7 @@ export type LockRole = 'parent' | 'default' | 'partition' | 'referencing' | 'ref
 export interface ScanUse {
   readonly relation: TableName
   readonly bytes: number
-  /** With the table in memory; from disk it takes longer. */
+  /** With the table in memory; from disk it takes longer. Of a detach it was measured, while planning and without a lock. */
   readonly estimatedMs: number
 }
 

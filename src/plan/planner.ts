@@ -13,7 +13,8 @@ import type { DropDecision } from './orphans.ts'
 import { attaching, decideDetached } from './orphans.ts'
 import type { MaintenancePlan } from './plan.ts'
 import { finishPending } from './pending-detach.ts'
-import { decideRetention } from './retention.ts'
+import { referencesNeeded } from './references.ts'
+import { decideRetention, expiredPartitions } from './retention.ts'
 import { missingRights } from './rights.ts'
 import type { PlanInput, Survey } from './survey.ts'
 import { surveyTree } from './survey.ts'
@@ -55,6 +56,7 @@ export function evidenceNeeded(input: PlanInput): EvidenceRequest {
   return {
     names: creations.map(({ name }) => name),
     ...defaultRowsNeeded(input, survey, ranges),
+    ...referencesNeeded(input, expiredPartitions(survey)),
     maybeEmpty: input.tree.detached
       .filter(({ marker }) => marker.kind === 'building')
       .map(({ oid, name }) => ({ oid, name })),
@@ -69,7 +71,7 @@ interface Decided {
 function decide(input: PlanInput, survey: Survey, evidence: Evidence): Decided {
   const decisions = decideDetached(input, survey, evidence)
   const creation = decideCreation(input, { survey, evidence, decisions })
-  const retention = decideRetention(input, survey)
+  const retention = decideRetention(input, survey, evidence)
   const pending = finishPending(input)
   const drops = decisions.filter((decision) => decision.kind === 'drop')
   const halfBuilt = drops.filter(({ reason }) => reason.code === 'half-built')

@@ -4,11 +4,14 @@ import { defaultPartition } from '../model/partition-tree.ts'
 import { formatTableName } from '../model/table-name.ts'
 import type { BuildContext } from './build-operation.ts'
 import { detachOperation, dropOperation, unmarkOperation } from './build-operation.ts'
+import type { Evidence } from './evidence.ts'
 import type { Finding, FindingCode } from './finding.ts'
 import { finding } from './finding.ts'
 import { listed } from './listed.ts'
 import type { Operation, RangeText } from './operation.ts'
 import type { PlacedPartition } from './placement.ts'
+import type { ExpiredPartition } from './references.ts'
+import { decideReferences } from './references.ts'
 import type { PlanInput, Survey } from './survey.ts'
 
 export interface RetentionDecision {
@@ -18,29 +21,38 @@ export interface RetentionDecision {
   readonly findings: readonly Finding[]
 }
 
-interface Expired {
-  readonly from: bigint
-  readonly partition: Partition
-  readonly range: RangeText
+/** Which attached partitions have expired and can be retired, the oldest first; only those in a period of the calendar can. */
+export function expiredPartitions(survey: Survey): readonly ExpiredPartition[] {
+  return survey.placed
+    .flatMap((placed) =>
+      placed.placement.kind === 'aligned' && isPast(placed, survey) && placed.partition.kind === 'table'
+        ? [
+            {
+              from: placed.placement.from,
+              partition: placed.partition,
+              range: rangeOf(placed.partition),
+            },
+          ]
+        : [],
+    )
+    .sort((a, b) => (a.from < b.from ? -1 : 1))
 }
 
-/** Which attached partitions have expired; only those that lie inside a period of the calendar can. */
-export function decideRetention(input: PlanInput, survey: Survey): RetentionDecision {
+function isPast({ placement }: PlacedPartition, { retentionHorizon }: Survey): boolean {
+  return placement.kind === 'aligned' && retentionHorizon !== undefined && placement.to <= retentionHorizon
+}
+
+/** What becomes of expired partitions, and of markers on those that have not expired. */
+export function decideRetention(input: PlanInput, survey: Survey, evidence: Evidence): RetentionDecision {
   const { config, tree } = input
   const unmark: Operation[] = []
-  const expired: Expired[] = []
   const findings: Finding[] = [...reportUnmanaged(survey)]
-  for (const { partition, placement } of survey.placed) {
-    const past =
-      placement.kind === 'aligned' &&
-      survey.retentionHorizon !== undefined &&
-      placement.to <= survey.retentionHorizon
-    if (!past) {
+  for (const placed of survey.placed) {
+    const { partition } = placed
+    if (!isPast(placed, survey)) {
       // COMMENT ON TABLE does not take a foreign table, and the tool detaches none.
       if (partition.marker && partition.kind !== 'foreign') unmark.push(unmarkOperation(input, partition))
-      continue
-    }
-    if (partition.kind !== 'table') {
+    } else if (partition.kind !== 'table') {
       findings.push(
         finding('partition-kind-unsupported', {
           relation: partition.name,
@@ -48,26 +60,28 @@ export function decideRetention(input: PlanInput, survey: Survey): RetentionDeci
           next: 'Detach it by hand.',
         }),
       )
-      continue
     }
-    expired.push({ from: placement.from, partition, range: rangeOf(partition) })
   }
-  expired.sort((a, b) => (a.from < b.from ? -1 : 1))
+  const expired = expiredPartitions(survey)
   const { retention, drop, detach } = config.lifecycle
   const obstacle = detach === 'concurrent' && expired.length > 0 ? obstacleTo(tree) : undefined
   if (obstacle) {
     findings.push(notConcurrently(expired, obstacle))
     return { unmark, detach: [], drop: [], findings }
   }
+  const { leaving, findings: staying } = decideReferences(input, expired, evidence)
+  findings.push(...staying)
   const kept = retention.kind === 'newest' ? retention.count : 0
   const context: BuildContext = { config, tree }
   const dropsAtOnce = drop.kind === 'after' && drop.graceMicros === 0n
   return {
     unmark,
-    detach: expired.map(({ partition, range }) =>
+    detach: leaving.map(({ partition, range, scans, readsAll }) =>
       detachOperation(context, {
         partition,
         range,
+        scans,
+        readsAll,
         reason: {
           code: 'retention-expired',
           text: `${kept} ${kept === 1 ? 'partition is' : 'partitions are'} kept, the current one included, and this one is older`,
@@ -75,7 +89,7 @@ export function decideRetention(input: PlanInput, survey: Survey): RetentionDeci
       }),
     ),
     drop: dropsAtOnce
-      ? expired.map(({ partition, range }) =>
+      ? leaving.map(({ partition, range }) =>
           dropOperation(context, {
             table: partition,
             foreignKeys: tree.parent.foreignKeys,
@@ -123,7 +137,7 @@ function obstacleTo(tree: PartitionTree): Obstacle | undefined {
 }
 
 /** `concurrent` is a promise that readers and writers go on; it is not broken quietly. */
-function notConcurrently(expired: readonly Expired[], { why, instead }: Obstacle): Finding {
+function notConcurrently(expired: readonly ExpiredPartition[], { why, instead }: Obstacle): Finding {
   const [first] = expired
   const names = listed(expired.map(({ partition }) => formatTableName(partition.name)))
   return finding('concurrent-detach-impossible', {

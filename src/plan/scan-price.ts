@@ -18,5 +18,10 @@ const bytesPerMs = 1_048_576
 export function priceBesideDefault({ defaultScan }: Evidence): ScanPrice | undefined {
   if (!defaultScan) return undefined
   const bytes = defaultScan.bytes * (defaultScan.keyIndexed ? 1 : 2)
-  return { bytes, estimatedMs: Math.ceil(bytes / bytesPerMs) }
+  return { bytes, estimatedMs: priceOfScan(bytes) }
+}
+
+/** How long it takes to read as much. */
+export function priceOfScan(bytes: number): number {
+  return Math.ceil(bytes / bytesPerMs)
 }

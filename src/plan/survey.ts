@@ -26,6 +26,8 @@ export interface PlanInput {
   readonly ddlTimezone?: string | null
   /** How long readers and writers may be made to wait; left out, no scan under a lock is too long. */
   readonly lockTimeoutMs?: number
+  /** How long is looked for rows that refer to what is to be detached. @default 10000 */
+  readonly statementTimeoutMs?: number
   /** Further positions whose periods are wanted, besides those that create-ahead asks for. */
   readonly explicit?: readonly bigint[]
   /** A detached table that is to be attached again, whatever retention and `dropAfter` say. */

@@ -5,6 +5,7 @@ import { pinSettings, readTakenNames, readWithoutPages } from '../sql/catalog.ts
 import { countInDefault } from '../sql/move-from-default.ts'
 import { readingSettings } from '../sql/settings.ts'
 import { qualified, sql, toText } from '../sql/sql.ts'
+import { readReferenceChecks } from './reference-reader.ts'
 import type { Session } from './session.ts'
 import { sqlStateOf, sqlStates } from './sql-state.ts'
 
@@ -14,6 +15,7 @@ export async function readEvidence(session: Session, request: EvidenceRequest): 
     takenNames: await readNames(session, request.names),
     ...((await readable(session, () => countRows(session, request))) ?? { rowsInDefault: new Map() }),
     empty: await readEmpty(session, request.maybeEmpty),
+    ...(request.references && { references: await readReferenceChecks(session, request.references) }),
   }
 }
 
@@ -29,8 +31,8 @@ export async function readTogether(
   const fallbacks = requests.flatMap(({ defaultRows }) => (defaultRows ? [defaultRows] : []))
   const empty =
     fallbacks.length > 0 ? await readable(session, () => withoutPages(session, fallbacks)) : undefined
-  return requests.map(({ defaultRows, maybeEmpty }) => {
-    if (maybeEmpty.length > 0) return undefined
+  return requests.map(({ defaultRows, maybeEmpty, references }) => {
+    if (maybeEmpty.length > 0 || references) return undefined
     const nothing = { takenNames, rowsInDefault: new Map<string, number>(), empty: new Set<string>() }
     if (!defaultRows) return nothing
     if (empty?.has(defaultRows) !== true) return undefined

@@ -13,7 +13,7 @@ import {
   UnmanagedPartitionDropError,
 } from '../errors.ts'
 import { formatTableName } from '../model/table-name.ts'
-import { describeHolder } from '../plan/blocker.ts'
+import { describeHolder, describeSnapshot } from '../plan/blocker.ts'
 import type { DetachOperation, Operation } from '../plan/operation.ts'
 import { proofName } from '../sql/prove-range.ts'
 import type { DdlLimits } from '../sql/settings.ts'
@@ -104,10 +104,10 @@ function refusalError({ code, message }: Refusal, what: string, { kind }: Subjec
 }
 
 function notFree(error: LockNotFree, what: string, { kind }: Subject): StatementFailedError {
-  const { attempts, holders, mayNotHurry } = error
+  const { attempts, holders, snapshots, mayNotHurry } = error
   const tried = attempts === 1 ? '' : `, ${attempts} times`
-  const who =
-    holders.length === 0 ? '' : ` In the way: ${holders.slice(0, 3).map(describeHolder).join('; ')}.`
+  const others = [...holders.map(describeHolder), ...snapshots.map(describeSnapshot)]
+  const who = others.length === 0 ? '' : ` In the way: ${others.slice(0, 3).join('; ')}.`
   const grant = mayNotHurry
     ? ' An autovacuum gives way to a role that may set deadlock_timeout: GRANT SET ON PARAMETER deadlock_timeout.'
     : ''

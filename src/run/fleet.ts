@@ -189,9 +189,14 @@ function membersOf(configs: readonly ConfigInput[]): readonly Member[] {
   })
 }
 
-/** Whether there is certainly something to do: a partition to be made, or a table that was left half built. */
-function isDue({ names, defaultRows, maybeEmpty }: EvidenceRequest): boolean {
-  return names.length > 0 || maybeEmpty.length > 0 || (defaultRows?.ranges.length ?? 0) > 0
+/** Whether there is something to do: a partition to be made or retired, or a table that was left half built. */
+function isDue({ names, defaultRows, maybeEmpty, references }: EvidenceRequest): boolean {
+  return (
+    names.length > 0 ||
+    maybeEmpty.length > 0 ||
+    (defaultRows?.ranges.length ?? 0) > 0 ||
+    references !== undefined
+  )
 }
 
 /**

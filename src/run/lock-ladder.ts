@@ -1,10 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
-import type { LockHolder, WantedLock } from '../plan/blocker.ts'
+import type { Holder, LockHolder, WantedLock } from '../plan/blocker.ts'
 import { inTheWay, isAutovacuum } from '../plan/blocker.ts'
+import type { DdlLimits } from '../sql/settings.ts'
 import type { LockBudget } from '../sql/lock-budget.ts'
 import { pauseAfter } from '../sql/lock-budget.ts'
 import type { DatabaseClient } from './client.ts'
+import type { HoldersSeen } from './lock-holders.ts'
 import { readLockHolders } from './lock-holders.ts'
 import { GaveWay, watchOver } from './lock-watch.ts'
 import type { Patience } from './patience.ts'
@@ -20,6 +22,8 @@ export interface Ladder {
   readonly patience: Patience
   /** What the operation locks, to find out who is in the way. */
   readonly locks: readonly WantedLock[]
+  /** The limits of a step whose last statement waits for older snapshots of the whole database. */
+  readonly waitsForSnapshots?: DdlLimits | undefined
 }
 
 /** One of the attempts at a step. */
@@ -41,6 +45,7 @@ export class NotNow extends Error {}
 export class LockNotFree extends Error {
   readonly attempts: number
   readonly holders: readonly LockHolder[]
+  readonly snapshots: readonly Holder[]
   /** An autovacuum was in the way, and the role may not move it aside. */
   readonly mayNotHurry: boolean
 
@@ -49,6 +54,7 @@ export class LockNotFree extends Error {
     about: {
       readonly attempts: number
       readonly holders: readonly LockHolder[]
+      readonly snapshots: readonly Holder[]
       readonly mayNotHurry: boolean
       readonly cause: unknown
     },
@@ -56,6 +62,7 @@ export class LockNotFree extends Error {
     super(reason, { cause: about.cause })
     this.attempts = about.attempts
     this.holders = about.holders
+    this.snapshots = about.snapshots
     this.mayNotHurry = about.mayNotHurry
   }
 }
@@ -86,9 +93,9 @@ export async function tryUntilFree<T>(ladder: Ladder, step: (attempt: Attempt) =
       })
     } catch (error) {
       const tookMs = performance.now() - started
-      const reason = whyAgain(error, { budget, tookMs, gaveWay: gaveWay.signal })
+      const reason = whyAgain(error, { ladder, tookMs, gaveWay: gaveWay.signal })
       if (reason === undefined || isFinal || signal?.aborted === true) throw error
-      const seen = await holdersOf(ladder)
+      const seen = await holdersOf(ladder, tookMs)
       const holders = inTheWay(locks, seen.holders)
       const autovacuum = holders.some(isAutovacuum)
       const pauseMs = pauseAfter(attempts, budget.retry, Math.random())
@@ -97,6 +104,7 @@ export async function tryUntilFree<T>(ladder: Ladder, step: (attempt: Attempt) =
         throw new LockNotFree(reason, {
           attempts,
           holders,
+          snapshots: seen.snapshots,
           mayNotHurry: autovacuum && !seen.mayHurry,
           cause: error,
         })
@@ -111,9 +119,14 @@ export async function tryUntilFree<T>(ladder: Ladder, step: (attempt: Attempt) =
 /** Why it is worth trying again, or nothing: the step failed for a reason that stays. */
 function whyAgain(
   error: unknown,
-  { budget, tookMs, gaveWay }: { budget: LockBudget; tookMs: number; gaveWay: AbortSignal },
+  about: { readonly ladder: Ladder; readonly tookMs: number; readonly gaveWay: AbortSignal },
 ): string | undefined {
-  const { lockTimeoutMs, statementTimeoutMs } = budget
+  const { ladder, tookMs, gaveWay } = about
+  const { budget, waitsForSnapshots } = ladder
+  // Each of its locks is asked for with the common limit, and the longer wait comes last.
+  const { lockTimeoutMs } =
+    waitsForSnapshots && tookMs >= waitsForSnapshots.lockTimeoutMs ? waitsForSnapshots : budget
+  const { statementTimeoutMs } = waitsForSnapshots ?? budget
   if (gaveWay.aborted && gaveWay.reason instanceof GaveWay) return `${gaveWay.reason.message}, so it gave way`
   if (error instanceof NotNow) return error.message
   if (hasSqlState(error, 'lockNotAvailable'))
@@ -126,19 +139,23 @@ function whyAgain(
   return undefined
 }
 
-async function holdersOf({
-  client,
-  signal,
-  locks,
-}: Ladder): Promise<{ readonly holders: readonly LockHolder[]; readonly mayHurry: boolean }> {
+async function holdersOf(
+  { client, signal, locks, waitsForSnapshots }: Ladder,
+  tookMs: number,
+): Promise<HoldersSeen> {
+  // What has begun since cannot have been in the way.
+  const waitedForSnapshotsMs =
+    waitsForSnapshots && tookMs >= waitsForSnapshots.lockTimeoutMs
+      ? waitsForSnapshots.lockTimeoutMs
+      : undefined
   try {
     return await readLockHolders(
       client,
-      locks.map(({ relation }) => relation),
+      { tables: locks.map(({ relation }) => relation), waitedForSnapshotsMs },
       { signal },
     )
   } catch {
     // Who it was is good to know; that the lock was not free is what counts.
-    return { holders: [], mayHurry: false }
+    return { holders: [], snapshots: [], mayHurry: false }
   }
 }

@@ -43,7 +43,9 @@ export interface StepsOutcome {
 export async function runSteps(steps: readonly Step[], ladder: Ladder): Promise<StepsOutcome> {
   let outcome: StepsOutcome = { rowsMoved: 0 }
   for (const step of steps) {
-    outcome = merged(outcome, await tryUntilFree(ladder, (attempt) => runStep(step, ladder.client, attempt)))
+    const waitsForSnapshots = step.kind === 'transaction' ? step.waitsForSnapshots : undefined
+    const own = { ...ladder, ...(waitsForSnapshots && { waitsForSnapshots }) }
+    outcome = merged(outcome, await tryUntilFree(own, (attempt) => runStep(step, ladder.client, attempt)))
   }
   return outcome
 }

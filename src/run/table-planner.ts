@@ -81,7 +81,7 @@ export class TablePlanner {
       calculator,
       tree,
       ddlTimezone: repo.ddlTimezone,
-      ...limitOf(repo, tree),
+      ...limitsOf(repo, tree),
       ...nowOf(options),
     }
   }
@@ -104,8 +104,13 @@ export class TablePlanner {
 }
 
 /** What the budget of the repository leaves for a wait on this server. */
-function limitOf({ budget }: PartitionRepository, { server }: PartitionTree): { lockTimeoutMs?: number } {
-  return budget ? { lockTimeoutMs: lockTimeoutFor(budget, server.deadlockTimeoutMs) } : {}
+function limitsOf(
+  { budget }: PartitionRepository,
+  { server }: PartitionTree,
+): Pick<PlanInput, 'lockTimeoutMs' | 'statementTimeoutMs'> {
+  if (!budget) return {}
+  const { statementTimeoutMs } = budget
+  return { lockTimeoutMs: lockTimeoutFor(budget, server.deadlockTimeoutMs), statementTimeoutMs }
 }
 
 export function nowOf({ now }: PlanOptions): { now?: Instant } {

@@ -1,8 +1,8 @@
 import type { TableName } from '../model/table-name.ts'
-import type { LockHolder } from '../plan/blocker.ts'
+import type { Holder, LockHolder } from '../plan/blocker.ts'
 import { lockModeFrom } from '../plan/lock-conflicts.ts'
 import type { Sql } from './sql.ts'
-import { join, literal, sql } from './sql.ts'
+import { join, literal, sql, wholeNumber } from './sql.ts'
 import type { Row } from './statement.ts'
 
 /*
@@ -37,31 +37,53 @@ WHERE l.locktype = 'relation' AND l.granted AND l.pid IS DISTINCT FROM pg_backen
 ORDER BY coalesce(a.xact_start, x.prepared), l.pid`
 }
 
+/**
+ * Whose snapshots a statement has waited for that took so long: those of the database whose transaction is as old. The
+ * server waits for no vacuum.
+ */
+export function snapshotHolders(atLeastMs: number): Sql {
+  return sql`
+SELECT a.pid::text AS pid, NULL AS prepared, a.backend_type, a.application_name AS application, a.state,
+       left(a.query, 100) AS query,
+       floor(extract(epoch FROM clock_timestamp() - a.xact_start) * 1000)::bigint::text AS age_ms
+FROM pg_stat_activity a
+WHERE a.backend_xmin IS NOT NULL AND a.datname = current_database() AND a.pid <> pg_backend_pid()
+  AND a.backend_type <> 'autovacuum worker'
+  AND coalesce(extract(epoch FROM clock_timestamp() - a.xact_start) * 1000 >= ${wholeNumber(atLeastMs)}, true)
+ORDER BY a.xact_start, a.pid`
+}
+
 /** Reads a row that `lockHolders` answers with; nothing for a lock mode that is not known. */
 export function readHolder(row: Row): readonly LockHolder[] {
-  const text = (column: string): string | undefined => {
-    const value = row[column]
-    return typeof value === 'string' ? value : undefined
-  }
+  const text = textIn(row)
+  const mode = lockModeFrom(text('mode') ?? '')
+  if (mode === undefined) return []
+  return [{ relation: { schema: text('schema') ?? '', name: text('name') ?? '' }, mode, ...readSession(row) }]
+}
+
+/** The same without the lock. */
+export function readSession(row: Row): Holder {
+  const text = textIn(row)
   const number = (column: string): number | undefined => {
     const value = text(column)
     return value === undefined ? undefined : Number(value)
   }
-  const mode = lockModeFrom(text('mode') ?? '')
-  if (mode === undefined) return []
-  return [
-    {
-      relation: { schema: text('schema') ?? '', name: text('name') ?? '' },
-      mode,
-      pid: number('pid'),
-      prepared: text('prepared'),
-      backendType: text('backend_type'),
-      application: text('application'),
-      state: text('state'),
-      ageMs: number('age_ms'),
-      query: text('query'),
-    },
-  ]
+  return {
+    pid: number('pid'),
+    prepared: text('prepared'),
+    backendType: text('backend_type'),
+    application: text('application'),
+    state: text('state'),
+    ageMs: number('age_ms'),
+    query: text('query'),
+  }
+}
+
+function textIn(row: Row): (column: string) => string | undefined {
+  return (column) => {
+    const value = row[column]
+    return typeof value === 'string' ? value : undefined
+  }
 }
 
 /** How many wait behind a session, and for how long the one who has waited longest. */

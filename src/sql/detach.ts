@@ -9,6 +9,7 @@ import { transaction } from './ddl-context.ts'
 import { checkAttached, checkParent, lookAgain, markerIn, readSeen, refuse } from './look-again.ts'
 import {
   clientCheck,
+  patientLimits,
   statementTimeouts,
   transactionSettings,
   turnBackOn,
@@ -85,16 +86,16 @@ export function finalizeSteps(operation: FinalizeOperation, context: DdlContext)
   const hasNeighbours = locks.some(
     ({ relation }) => !sameTable(relation, parent) && !sameTable(relation, partition),
   )
-  return [
-    transaction(context, `finalize ${formatTableName(partition)}`, [
-      ...lockReferencing(operation),
-      execute(sql`LOCK TABLE ONLY ${qualified(parent)} IN SHARE UPDATE EXCLUSIVE MODE`),
-      execute(sql`LOCK TABLE ONLY ${qualified(partition)} IN ACCESS EXCLUSIVE MODE`),
-      attachedGuard(operation),
-      ...(hasNeighbours ? [] : [execute(waitPatiently(context.limits, context.deadlockTimeoutMs))]),
-      execute(sql`ALTER TABLE ${qualified(parent)} DETACH PARTITION ${qualified(partition)} FINALIZE`),
-    ]),
-  ]
+  const patience = hasNeighbours ? undefined : patientLimits(context.limits, context.deadlockTimeoutMs)
+  const step = transaction(context, `finalize ${formatTableName(partition)}`, [
+    ...lockReferencing(operation),
+    execute(sql`LOCK TABLE ONLY ${qualified(parent)} IN SHARE UPDATE EXCLUSIVE MODE`),
+    execute(sql`LOCK TABLE ONLY ${qualified(partition)} IN ACCESS EXCLUSIVE MODE`),
+    attachedGuard(operation),
+    ...(patience ? [execute(waitPatiently(patience))] : []),
+    execute(sql`ALTER TABLE ${qualified(parent)} DETACH PARTITION ${qualified(partition)} FINALIZE`),
+  ])
+  return [{ ...step, waitsForSnapshots: patience ?? context.limits }]
 }
 
 /** Takes the marker off a partition that stays attached. */

@@ -49,15 +49,19 @@ SELECT pg_catalog.set_config('row_security', 'off', true),
 FROM pg_catalog.pg_settings s WHERE s.name = 'deadlock_timeout'`
 
 /**
- * Lets the next statement wait for a lock as long as it may without the deadlock detector ever looking, and half as long
- * as it may run, so that it is the wait that gives way.
+ * How long a statement may wait that nobody queues behind: as long as the deadlock detector lets it, and half as long as
+ * others may run. It may wait for one after the other, each time as long as `lockTimeoutMs` says, and so all have a limit.
  */
-export function waitPatiently(limits: DdlLimits, deadlockTimeoutMs: number): Sql {
+export function patientLimits(limits: DdlLimits, deadlockTimeoutMs: number): DdlLimits {
   const half = Math.max(limits.lockTimeoutMs, Math.floor(limits.statementTimeoutMs / 2))
   const patience = lockTimeoutFor({ ...limits, lockTimeoutMs: half }, deadlockTimeoutMs)
-  const one = literal(`${Math.max(1, Math.floor(patience * 0.9))}ms`)
-  const all = literal(`${patience}ms`)
-  // It may wait for one after the other, each time as long as lock_timeout says.
+  return { lockTimeoutMs: Math.max(1, Math.floor(patience * 0.9)), statementTimeoutMs: patience }
+}
+
+/** Gives the next statement of the transaction limits of its own. */
+export function waitPatiently({ lockTimeoutMs, statementTimeoutMs }: DdlLimits): Sql {
+  const one = literal(`${lockTimeoutMs}ms`)
+  const all = literal(`${statementTimeoutMs}ms`)
   return sql`SELECT pg_catalog.set_config('lock_timeout', ${one}, true), pg_catalog.set_config('statement_timeout', ${all}, true)`
 }
 

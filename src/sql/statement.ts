@@ -1,3 +1,4 @@
+import type { DdlLimits } from './settings.ts'
 import type { Sql } from './sql.ts'
 
 /**
@@ -15,6 +16,8 @@ export interface TransactionStep {
   readonly label: string
   readonly settings: Sql
   readonly actions: readonly Action[]
+  /** Its last statement waits for older snapshots of the whole database, within these limits. */
+  readonly waitsForSnapshots?: DdlLimits
 }
 
 /** One statement that cannot run in a transaction, with the session settings that must hold for it. */

@@ -61,6 +61,49 @@ describeEachServer('finishing a detach', (major) => {
     expect(await maintainer.runMaintenanceSafe(config, { now })).toMatchObject({ finalizedCount: 1 })
   })
 
+  it('is tried again where it has waited for one older snapshot after the other', async () => {
+    await using database = await createDatabase(major)
+    await database.sql(tables)
+    await leavePending(database)
+    const readers = [await reading(database), await reading(database)]
+    const { service } = createPartsmith({ pool: database.pool, giveUpAfterMs: 60_000 })
+    const state = { over: false }
+    const running = service.run(config, { now }).finally(() => {
+      state.over = true
+    })
+    // Each wait is short enough for lock_timeout, and both together are too long for one statement.
+    const first = await untilFinalizeWaits(database)
+    await readers.find(({ pid }) => pid === first.behind)?.end()
+    await untilFinalizeWaits(database, { before: first, state })
+    for (const reader of readers) await reader.end()
+    const { result } = await running
+    expect(result.issues).toEqual([])
+    expect(result).toMatchObject({ finalizedCount: 1, droppedCount: 1 })
+  })
+
+  it('gives up in the end, and names those whose snapshots are older', async () => {
+    await using database = await createDatabase(major)
+    await database.sql(tables)
+    await leavePending(database)
+    const readers = [await reading(database), await reading(database)]
+    const { maintainer } = createPartsmith({ pool: database.pool, giveUpAfterMs: 1_000 })
+    const result = await maintainer.runMaintenanceSafe(config, { now })
+    expect(result.operations[0]).toMatchObject({ kind: 'finalize', status: 'failed' })
+    expect(result.issues).toMatchObject([{ code: 'lock-timeout' }])
+    expect(result.issues[0]?.message).toMatch(
+      /: a lock was not free within 720 ms, so it gave way, \d times\. In the way: /,
+    )
+    for (const reader of readers) {
+      expect(result.issues[0]?.message).toMatch(
+        new RegExp(
+          `pid ${reader.pid} \\(the-reader, idle in transaction for [\\d.]+ s: SELECT count\\(\\*\\) FROM elsewhere\\) has an older snapshot`,
+        ),
+      )
+      await reader.end()
+    }
+    expect(await maintainer.runMaintenanceSafe(config, { now })).toMatchObject({ finalizedCount: 1 })
+  })
+
   it('says what is to be undone where the parent was changed since it was planned and cannot be finished', async () => {
     await using database = await createDatabase(major)
     await database.sql(`CREATE TABLE events (id int, at timestamptz NOT NULL) PARTITION BY RANGE (at);
@@ -85,6 +128,29 @@ describeEachServer('finishing a detach', (major) => {
   })
 })
 
+const tables = `CREATE TABLE elsewhere (id int);
+  CREATE TABLE events (id int, at timestamptz NOT NULL) PARTITION BY RANGE (at);
+  CREATE TABLE old PARTITION OF events FOR VALUES FROM ('2026-01-01 00:00+00') TO ('2026-02-01 00:00+00');
+  CREATE TABLE events__2026_03 PARTITION OF events FOR VALUES FROM ('2026-03-01 00:00+00') TO ('2026-04-01 00:00+00')`
+
+/** Somebody who has a snapshot and nothing of the table. */
+async function reading(database: Database): Promise<{ readonly pid: number; end(): Promise<void> }> {
+  const client = await database.pool.connect()
+  await client.query(`BEGIN ISOLATION LEVEL REPEATABLE READ; SET LOCAL application_name = 'the-reader'`)
+  const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')
+  await client.query('SELECT count(*) FROM elsewhere')
+  const state = { over: false }
+  return {
+    pid: rows[0]?.pid ?? 0,
+    end: async () => {
+      if (state.over) return
+      state.over = true
+      await client.query('COMMIT')
+      client.release()
+    },
+  }
+}
+
 type Database = Awaited<ReturnType<typeof createDatabase>>
 
 /** A marked detach that was begun, and cancelled in the middle. */
@@ -107,12 +173,27 @@ async function leavePending(database: Database): Promise<void> {
   holder.release()
 }
 
-async function untilFinalizeWaits(database: Database): Promise<void> {
+interface Waiting {
+  readonly pid: number
+  readonly since: string
+  readonly behind: number
+}
+
+/** With `before`, until another attempt does, or the run is over. */
+async function untilFinalizeWaits(
+  database: Database,
+  { before, state }: { readonly before?: Waiting; readonly state?: { readonly over: boolean } } = {},
+): Promise<Waiting> {
   for (;;) {
+    if (before && state?.over === true) return before
     const rows = await database.sql(
-      `SELECT 1 FROM pg_stat_activity WHERE query LIKE '%FINALIZE%' AND wait_event_type = 'Lock'
+      `SELECT pid, query_start::text AS since, (pg_blocking_pids(pid))[1] AS behind FROM pg_stat_activity
+       WHERE query LIKE '%FINALIZE%' AND wait_event_type = 'Lock' AND pid <> pg_backend_pid()
        AND wait_event = 'virtualxid' AND datname = current_database() AND clock_timestamp() - query_start > interval '300 ms'`,
     )
-    if (rows.length > 0) return
+    const found = rows.find(({ pid, since }) => pid !== before?.pid || since !== before?.since)
+    if (found) {
+      return { pid: Number(found['pid']), since: String(found['since']), behind: Number(found['behind']) }
+    }
   }
 }

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 
 import { describe, expect, it } from 'vitest'
 
-import type { DatabaseClient, DatabaseConnection } from '../../src/index.ts'
+import type { DatabaseClient, DatabaseConnection, PartitionLifecycleHooks } from '../../src/index.ts'
 import { createPartsmith, fromPg } from '../../src/index.ts'
 import { hasSqlState } from '../../src/run/sql-state.ts'
 import { CrashSite } from '../support/crash-world.ts'
@@ -63,9 +63,13 @@ describeEachServer('the settings of a session', (major) => {
     it('after a concurrent detach that the server refused', async () => {
       await using database = await createDatabase(major)
       await database.sql(`${events} CREATE TABLE note (id bigint, at timestamptz, FOREIGN KEY (id, at) REFERENCES events);
-        INSERT INTO events VALUES (5, '2026-01-10'); INSERT INTO note VALUES (5, '2026-01-10')`)
+        INSERT INTO events VALUES (5, '2026-01-10')`)
+      const referring: PartitionLifecycleHooks = {
+        beforeDetach: async () => void (await database.sql(`INSERT INTO note VALUES (5, '2026-01-10')`)),
+      }
       const seen = await settingsAtRelease(database, async (client) => {
-        const { result } = await createPartsmith({ pool: client }).service.run(expiring, { now })
+        const partsmith = createPartsmith({ pool: client, hooks: [referring] })
+        const { result } = await partsmith.service.run(expiring, { now })
         expect(result.issues).toMatchObject([{ step: 'detach', code: 'partition-referenced' }])
       })
       expect(new Set(seen.returned)).toEqual(new Set([seen.application]))

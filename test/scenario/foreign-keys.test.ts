@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest'
+import { createPartsmith } from '../../src/index.ts'
 import { attachedTo, converges } from '../support/converges.ts'
 import { createDatabase, describeEachServer } from '../support/database.ts'
 import { attachedMarch, attachedMonth, march, month, monthly, now } from '../support/events-table.ts'
@@ -158,20 +159,46 @@ describeEachServer('a table that others refer to', (major) => {
         await using database = await createDatabase(major)
         await database.sql(`${keyed} ${referring(onDelete)} ${march} ${month('2026-01')} ${month('2026-02')} ${rest}
           INSERT INTO notes VALUES (1, '2026-01-10 00:00:00+00');`)
-        const { result } = await converges(database, {
+        const { plan } = await converges(database, {
           config: { ...monthly, retentionCount: 1 },
           now,
-          operations: [
-            'detach public.events__2026_01',
-            'detach public.events__2026_02',
-            'drop public.events__2026_01',
-            'drop public.events__2026_02',
-          ],
-          notDone: {
-            'detach public.events__2026_01': 'refused',
-            'drop public.events__2026_01': 'not-run',
-          },
+          operations: ['detach public.events__2026_02', 'drop public.events__2026_02'],
+          findings: ['partition-referenced'],
         })
+        expect(plan.findings).toMatchObject([
+          {
+            relation: { name: 'events__2026_01' },
+            message:
+              'public.events__2026_01 expired and is not detached: 1 row of public.notes refers to it (foreign key notes_id_at_fkey).',
+          },
+        ])
+        expect(await attachedTo(database, monthly)).toContain(attachedMonth('2026-01'))
+        expect(await database.sql('SELECT count(*)::int AS n FROM notes')).toEqual([{ n: 1 }])
+      })
+
+      it(`keeps a partition that a row refers to since the plan was made ${onDelete} ${rest && 'beside a DEFAULT '}and has the others retired`, async () => {
+        await using database = await createDatabase(major)
+        await database.sql(
+          `${keyed} ${referring(onDelete)} ${march} ${month('2026-01')} ${month('2026-02')} ${rest}`,
+        )
+        const partsmith = createPartsmith({
+          pool: database.pool,
+          hooks: [
+            {
+              beforeDetach: async ({ partition }) => {
+                if (partition.name !== 'events__2026_01') return
+                await database.sql(`INSERT INTO notes VALUES (1, '2026-01-10 00:00:00+00')`)
+              },
+            },
+          ],
+        })
+        const result = await partsmith.maintain({ ...monthly, retentionCount: 1 }, { now })
+        expect(result.operations.map(({ id, status }) => `${id}: ${status}`)).toEqual([
+          'detach public.events__2026_01: refused',
+          'detach public.events__2026_02: done',
+          'drop public.events__2026_01: not-run',
+          'drop public.events__2026_02: done',
+        ])
         expect(result.issues[0]).toMatchObject({ step: 'detach', code: 'partition-referenced' })
         expect(result.issues[0]?.message).toMatch(
           /^public\.events: cannot detach public\.events__2026_01: .*remove what refers to it, then run again\.$/,

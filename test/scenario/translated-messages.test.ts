@@ -43,9 +43,9 @@ const cases: readonly Case[] = [
   },
   {
     what: 'a row that another table refers to',
-    given: `${keyed} ${march} ${month('2026-01')} CREATE TABLE notes (id bigint, at timestamptz, FOREIGN KEY (id, at) REFERENCES events);
-      INSERT INTO notes VALUES (1, '2026-01-10 00:00:00+00');`,
+    given: `${keyed} ${march} ${month('2026-01')} CREATE TABLE notes (id bigint, at timestamptz, FOREIGN KEY (id, at) REFERENCES events);`,
     config: expiring,
+    meanwhile: `INSERT INTO notes VALUES (1, '2026-01-10 00:00:00+00')`,
     outcome: { statuses: ['refused'], codes: ['partition-referenced'] },
   },
   {
@@ -102,9 +102,8 @@ it.each(cases)('$what is told by its SQLSTATE, whatever the language of the serv
   const byOthers = one.meanwhile?.includes('PARTITION OF events') === true ? 1 : 0
 
   const seen = { errors: 0 }
-  const hooks: PartitionLifecycleHooks = {
-    beforeCreate: async () => void (await database.sql(one.meanwhile ?? 'SELECT 1')),
-  }
+  const meanwhile = async (): Promise<void> => void (await database.sql(one.meanwhile ?? 'SELECT 1'))
+  const hooks: PartitionLifecycleHooks = { beforeCreate: meanwhile, beforeDetach: meanwhile }
   const pool = translated(
     fromPg(ownPool(database, role ? { connectionString: role.url, max: 4 } : { max: 4 })),
     seen,

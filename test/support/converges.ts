@@ -69,7 +69,7 @@ export async function converges(database: TestDatabase, wanted: ConvergenceCase)
   explainsItself(plan)
   expect(await catalogOf(database), 'planning changes nothing').toEqual(before)
   // The same question has the same answer, byte for byte.
-  expect(planToJson(await partsmith.plan(config, at))).toBe(planToJson(plan))
+  expect(unmeasured(planToJson(await partsmith.plan(config, at)))).toBe(unmeasured(planToJson(plan)))
   const saved = planFromJson(planToJson(plan))
   expect(saved).toEqual(plan)
 
@@ -140,6 +140,11 @@ export function explainsItself(plan: MaintenancePlan): void {
   }
   const ids = plan.operations.map(({ id }) => id)
   expect(new Set(ids).size).toBe(ids.length)
+}
+
+/** How long the server took to look for rows that refer is never twice the same; the checksum is over that, too. */
+function unmeasured(json: string): string {
+  return json.replaceAll(/("estimatedMs": )\d+|("checksum": )"\w+"/g, '$1$2')
 }
 
 function parentOf({ schema = 'public', tableName }: TablePartitionOptions): string {

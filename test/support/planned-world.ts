@@ -180,7 +180,31 @@ export function answers(world: World, request: EvidenceRequest): Evidence {
       }),
     }),
     empty: new Set(request.maybeEmpty.map(({ oid }) => oid).filter((oid) => !world.filled.has(oid))),
+    ...(request.references && { references: referencesIn(request.references) }),
   }
+}
+
+/** Some are referred to, some cannot be read, for some there is no time; always the same ones. */
+function referencesIn({
+  partitions,
+}: NonNullable<EvidenceRequest['references']>): NonNullable<Evidence['references']> {
+  return new Map(
+    partitions.flatMap(({ oid }) => {
+      const number = Number(oid) % 10
+      if (number === 0) return []
+      const answer =
+        number === 1
+          ? ({ kind: 'unread', why: 'canceling statement due to lock timeout' } as const)
+          : ({ kind: 'read', rows: number === 2 ? 3 : 0, ms: 2 } as const)
+      const table = { schema: 'public', name: 'notes' }
+      return [
+        [
+          oid,
+          [{ foreignKey: 'notes_fkey', table, columns: ['id'], bytes: 8192, indexed: true, answer }],
+        ] as const,
+      ]
+    }),
+  )
 }
 
 export interface Asked {

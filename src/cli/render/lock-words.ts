@@ -8,11 +8,12 @@ export function lockRows({ locks }: Operation): readonly (readonly string[])[] {
 }
 
 /** One line for each table that is read while others wait. */
-export function scanLines({ scans }: Operation): readonly string[] {
+export function scanLines({ kind, scans }: Operation): readonly string[] {
   return scans
     .filter(({ bytes }) => bytes > 0)
-    .map(
-      ({ relation, bytes, estimatedMs }) =>
-        `reads ${formatSize(bytes)} of ${tableText(relation)} with them in hand: about ${estimatedMs} ms`,
+    .map(({ relation, bytes, estimatedMs }) =>
+      kind === 'detach'
+        ? `looks through ${tableText(relation)} (${formatSize(bytes)}) for rows that refer to it with them in hand: about ${estimatedMs} ms`
+        : `reads ${formatSize(bytes)} of ${tableText(relation)} with them in hand: about ${estimatedMs} ms`,
     )
 }

@@ -125,6 +125,10 @@ function describeHazard(hazard: Hazard, operation: Operation, size: number): str
 
 function describeScan(operation: Operation): string {
   const fallback = 'the DEFAULT partition in full, to be sure that no row of the range is left there'
+  if (operation.kind === 'detach') {
+    const names = new Set(operation.scans.map(({ relation }) => tableText(relation)))
+    return `may read ${[...names].join(' and ')} in full, to be sure that no row refers to the partition`
+  }
   // Its own rows are proven to be in the range beforehand, without a lock that anybody waits for.
   if (operation.kind !== 'attach' || operation.provesRange) return `reads ${fallback}`
   const own = 'reads the table in full to check its rows, unless its CHECK proves them'
