@@ -16,10 +16,12 @@ const pins = `
        pg_catalog.set_config('extra_float_digits', '3', true),
        pg_catalog.set_config('bytea_output', 'hex', true),
        pg_catalog.set_config('standard_conforming_strings', 'on', true),
+       pg_catalog.set_config('jit', 'off', true),
        pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true)`
 
 /**
- * Fixes what the text of a bound depends on. `pg_temp` stands last, so that a temporary table named like a catalog
+ * Fixes what the text of a bound depends on, and keeps the server from compiling a query that takes milliseconds: it
+ * thinks those of a large catalog far more costly than they are. `pg_temp` stands last, so that a temporary table named like a catalog
  * cannot come before it.
  */
 export const pinSettings: string = `SELECT ${pins}`
@@ -93,7 +95,12 @@ SELECT p.schema, p.name, p.oid::text, p.partstrat::text AS method,
 FROM parent p
 ORDER BY p.ord`
 
-/** $1 OIDs of the parents. One row per direct child; the leaves below a partitioned child are added up. */
+/**
+ * $1 OIDs of the parents. One row per direct child; the leaves below a partitioned child are added up.
+ *
+ * What is below is gathered once for all children: asked for child by child, the server would read `pg_inherits` anew
+ * for each of them, also where nothing is below.
+ */
 export const readPartitions: string = partitionsWith('NULL::text')
 
 /** The same, and how the parent was changed while a detach was pending, which is looked up for such a child alone. */
@@ -101,6 +108,19 @@ export const readPartitionsAndChanges: string = partitionsWith(changedWhilePendi
 
 function partitionsWith(changes: string): string {
   return `
+WITH RECURSIVE parted AS MATERIALIZED (
+  SELECT c.oid FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+  WHERE i.inhparent = ANY($1::oid[]) AND c.relkind = 'p'
+), below AS (
+  SELECT p.oid AS top, b.inhrelid AS oid FROM parted p JOIN pg_inherits b ON b.inhparent = p.oid
+  UNION ALL
+  SELECT below.top, b.inhrelid FROM below JOIN pg_inherits b ON b.inhparent = below.oid
+), sums AS (
+  SELECT below.top, sum(l.relpages)::bigint AS pages,
+         CASE WHEN min(l.reltuples) >= 0 THEN sum(l.reltuples) ELSE -1 END AS rows
+  FROM below JOIN pg_class l ON l.oid = below.oid AND l.relkind = 'r'
+  GROUP BY below.top
+)
 SELECT i.inhparent::text AS parent, c.oid::text, n.nspname::text AS schema, c.relname::text AS name,
        c.relkind::text AS kind, pg_get_userbyid(c.relowner)::text AS owner,
        pg_has_role(c.relowner, 'USAGE')::text AS owned,
@@ -113,15 +133,7 @@ FROM pg_inherits i
 JOIN pg_class c ON c.oid = i.inhrelid
 JOIN pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_description d ON d.objoid = c.oid AND d.classoid = 'pg_class'::regclass AND d.objsubid = 0
-LEFT JOIN LATERAL (
-  WITH RECURSIVE below AS (
-    SELECT b.inhrelid FROM pg_inherits b WHERE b.inhparent = c.oid
-    UNION ALL
-    SELECT b.inhrelid FROM below JOIN pg_inherits b ON b.inhparent = below.inhrelid)
-  SELECT sum(l.relpages)::bigint AS pages,
-         CASE WHEN min(l.reltuples) >= 0 THEN sum(l.reltuples) ELSE -1 END AS rows
-  FROM below JOIN pg_class l ON l.oid = below.inhrelid AND l.relkind = 'r'
-) s ON c.relkind = 'p'
+LEFT JOIN sums s ON s.top = c.oid
 WHERE i.inhparent = ANY($1::oid[])`
 }
 
