@@ -1,6 +1,6 @@
 import type { TableName } from '../model/table-name.ts'
-import type { LockHolder } from '../plan/blocker.ts'
-import { lockHolders, readHolder } from '../sql/blockers.ts'
+import type { LockHolder, Looker } from '../plan/blocker.ts'
+import { lockHolders, readHolder, readLooker } from '../sql/blockers.ts'
 import { pinSettings } from '../sql/catalog.ts'
 import { toText } from '../sql/sql.ts'
 import type { DatabaseClient } from './client.ts'
@@ -8,9 +8,11 @@ import { withConnection } from './session.ts'
 
 export interface HoldersSeen {
   readonly holders: readonly LockHolder[]
-  /** Whether the role may set `deadlock_timeout`, which is what moves an autovacuum aside. */
-  readonly mayHurry: boolean
+  /** Of no meaning where there are no holders. */
+  readonly looker: Looker
 }
+
+export const nobodySeen: HoldersSeen = { holders: [], looker: { role: '', mayHurry: false } }
 
 /** Reads who holds locks on the tables now, other sessions only. */
 export async function readLockHolders(
@@ -18,7 +20,7 @@ export async function readLockHolders(
   tables: readonly TableName[],
   { signal }: { readonly signal?: AbortSignal | undefined },
 ): Promise<HoldersSeen> {
-  if (tables.length === 0) return { holders: [], mayHurry: false }
+  if (tables.length === 0) return nobodySeen
   const rows = await withConnection(client, { signal }, (session) =>
     session.transaction(
       async () => {
@@ -30,6 +32,6 @@ export async function readLockHolders(
   )
   return {
     holders: rows.flatMap(readHolder),
-    mayHurry: rows.some((row) => row['may_hurry'] === 'true'),
+    looker: readLooker(rows[0]),
   }
 }

@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
 import type { LockHolder, WantedLock } from '../plan/blocker.ts'
-import { inTheWay, isAutovacuum } from '../plan/blocker.ts'
+import { adviceAbout, givesWay, inTheWay } from '../plan/blocker.ts'
 import type { LockBudget } from '../sql/lock-budget.ts'
 import { pauseAfter } from '../sql/lock-budget.ts'
 import type { DatabaseClient } from './client.ts'
-import { readLockHolders } from './lock-holders.ts'
+import type { HoldersSeen } from './lock-holders.ts'
+import { nobodySeen, readLockHolders } from './lock-holders.ts'
 import { GaveWay, watchOver } from './lock-watch.ts'
 import type { Patience } from './patience.ts'
 import { throwIfAborted } from './run-aborted.ts'
@@ -41,22 +42,22 @@ export class NotNow extends Error {}
 export class LockNotFree extends Error {
   readonly attempts: number
   readonly holders: readonly LockHolder[]
-  /** An autovacuum was in the way, and the role may not move it aside. */
-  readonly mayNotHurry: boolean
+  /** What to grant so that the next run gets further, in sentences. */
+  readonly advice: readonly string[]
 
   constructor(
     reason: string,
     about: {
       readonly attempts: number
       readonly holders: readonly LockHolder[]
-      readonly mayNotHurry: boolean
+      readonly advice: readonly string[]
       readonly cause: unknown
     },
   ) {
     super(reason, { cause: about.cause })
     this.attempts = about.attempts
     this.holders = about.holders
-    this.mayNotHurry = about.mayNotHurry
+    this.advice = about.advice
   }
 }
 
@@ -90,18 +91,17 @@ export async function tryUntilFree<T>(ladder: Ladder, step: (attempt: Attempt) =
       if (reason === undefined || isFinal || signal?.aborted === true) throw error
       const seen = await holdersOf(ladder)
       const holders = inTheWay(locks, seen.holders)
-      const autovacuum = holders.some(isAutovacuum)
       const pauseMs = pauseAfter(attempts, budget.retry, Math.random())
       patience.spend(tookMs + pauseMs)
       if (patience.isOver) {
         throw new LockNotFree(reason, {
           attempts,
           holders,
-          mayNotHurry: autovacuum && !seen.mayHurry,
+          advice: adviceAbout(holders, seen.looker),
           cause: error,
         })
       }
-      hurry = autovacuum && seen.mayHurry
+      hurry = seen.looker.mayHurry && holders.some(givesWay)
       await sleep(pauseMs, undefined, signal ? { signal } : {}).catch(() => undefined)
       throwIfAborted(signal, 'The run was stopped while it waited to try again for a lock.')
     }
@@ -126,11 +126,7 @@ function whyAgain(
   return undefined
 }
 
-async function holdersOf({
-  client,
-  signal,
-  locks,
-}: Ladder): Promise<{ readonly holders: readonly LockHolder[]; readonly mayHurry: boolean }> {
+async function holdersOf({ client, signal, locks }: Ladder): Promise<HoldersSeen> {
   try {
     return await readLockHolders(
       client,
@@ -139,6 +135,6 @@ async function holdersOf({
     )
   } catch {
     // Who it was is good to know; that the lock was not free is what counts.
-    return { holders: [], mayHurry: false }
+    return nobodySeen
   }
 }
