@@ -4,6 +4,7 @@ import { lockHolders, readHolder, readLooker } from '../sql/blockers.ts'
 import { pinSettings } from '../sql/catalog.ts'
 import { toText } from '../sql/sql.ts'
 import type { DatabaseClient } from './client.ts'
+import type { Session } from './session.ts'
 import { withConnection } from './session.ts'
 
 export interface HoldersSeen {
@@ -21,14 +22,17 @@ export async function readLockHolders(
   { signal }: { readonly signal?: AbortSignal | undefined },
 ): Promise<HoldersSeen> {
   if (tables.length === 0) return nobodySeen
-  const rows = await withConnection(client, { signal }, (session) =>
-    session.transaction(
-      async () => {
-        await session.query(pinSettings)
-        return (await session.query(toText(lockHolders(tables)))).rows
-      },
-      { readOnly: true },
-    ),
+  return withConnection(client, { signal }, (session) => holdersOf(session, tables))
+}
+
+/** The same, on a connection that is there. */
+export async function holdersOf(session: Session, tables: readonly TableName[]): Promise<HoldersSeen> {
+  const rows = await session.transaction(
+    async () => {
+      await session.query(pinSettings)
+      return (await session.query(toText(lockHolders(tables)))).rows
+    },
+    { readOnly: true },
   )
   return {
     holders: rows.flatMap(readHolder),

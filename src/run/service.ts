@@ -10,6 +10,8 @@ import type { Operation } from '../plan/operation.ts'
 import { sameDecision } from '../plan/operation.ts'
 import type { MaintenancePlan } from '../plan/plan.ts'
 import { basisOf, whatMoved } from '../plan/basis.ts'
+import type { PlanBlockers } from '../plan/plan-blockers.ts'
+import { blockersOfPlan, lockedTables } from '../plan/plan-blockers.ts'
 import { ensured } from '../plan/ensured.ts'
 import { TablePartitionConfig } from '../policy/config.ts'
 import { adoptable } from './adoptable.ts'
@@ -18,6 +20,8 @@ import { Fleet } from './fleet.ts'
 import { FleetReader } from './fleet-reader.ts'
 import { HookRunner } from './hook-runner.ts'
 import type { PartitionLifecycleHooks } from './hooks.ts'
+import { DefaultRowsCounter, inspected } from './inspector.ts'
+import { nobodySeen } from './lock-holders.ts'
 import type { LockLease, LockManager } from './lock.ts'
 import { PostgresAdvisoryLockManager } from './locks/advisory.ts'
 import type { Logger } from './logger.ts'
@@ -65,6 +69,7 @@ export class PartitionLifecycleService {
     this.#planner = new TablePlanner(parts)
     this.#fleet = new Fleet({
       reader: new FleetReader(this.#planner, parts.metadata),
+      metadata: parts.metadata,
       maintain: (config, options) => this.run(config, options),
       apply: (config, plan, options) => this.runPlan(config, plan, options),
     })
@@ -95,10 +100,13 @@ export class PartitionLifecycleService {
     })
   }
 
-  /** Describes the table: its partitions, its runway, its findings. Changes nothing and takes no lock. */
+  /**
+   * Describes the table: its partitions, its runway, the rows of its DEFAULT, its findings. Changes nothing and takes no
+   * lock.
+   */
   async inspect(config: ConfigInput, options: PlanOptions = {}): Promise<TableInspection> {
-    const { input, plan } = await this.#planner.plan(TablePartitionConfig.from(config), options)
-    return inspectTable(input, plan)
+    const planned = await this.#planner.plan(TablePartitionConfig.from(config), options)
+    return new DefaultRowsCounter(this.#parts.metadata).complete(inspected(planned), options)
   }
 
   /** Decides what is to be done now. Changes nothing and takes no lock. */
@@ -117,6 +125,20 @@ export class PartitionLifecycleService {
   /** As `plan` for many tables, read together; what cannot be read is said of its table alone. */
   async planFleet(configs: readonly ConfigInput[], options: PlanOptions = {}): Promise<readonly FleetPlan[]> {
     return this.#fleet.plan(configs, options)
+  }
+
+  /**
+   * Who is in the way of the plans' operations now, one answer for each plan in their order, read together. Changes
+   * nothing and takes no lock.
+   */
+  async blockersOf(
+    plans: readonly MaintenancePlan[],
+    { signal }: Pick<PlanOptions, 'signal'> = {},
+  ): Promise<readonly PlanBlockers[]> {
+    const { metadata } = this.#parts
+    const seen = await metadata.readLockHolders?.(lockedTables(plans), signal ? { signal } : {})
+    const { holders, looker } = seen ?? nobodySeen
+    return plans.map((plan) => blockersOfPlan(plan, holders, looker))
   }
 
   /** The statements that `apply` would send for the plan, as text for a reader. */
@@ -303,7 +325,7 @@ export class PartitionLifecycleService {
   }
 
   async #execute(
-    { input, plan }: Planned,
+    { input, plan }: Pick<Planned, 'input' | 'plan'>,
     run: {
       record: RunRecord
       lease: LockLease

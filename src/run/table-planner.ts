@@ -4,6 +4,7 @@ import { calculatorFor, positionOf } from '../model/calendar.ts'
 import type { InstantLike } from '../model/instant.ts'
 import { Instant } from '../model/instant.ts'
 import { formatTableName, sameTable } from '../model/table-name.ts'
+import type { Evidence } from '../plan/evidence.ts'
 import { configFingerprint } from '../plan/fingerprint.ts'
 import type { MaintenancePlan } from '../plan/plan.ts'
 import { evidenceNeeded, planTable } from '../plan/planner.ts'
@@ -25,6 +26,7 @@ export interface PlanOptions {
 /** A plan together with what it was made from. */
 export interface Planned {
   readonly input: PlanInput
+  readonly evidence: Evidence
   readonly plan: MaintenancePlan
 }
 
@@ -52,7 +54,7 @@ export class TablePlanner {
     const base = this.inputOf({ config, tree }, calculator, options)
     const input = at ? { ...base, explicit: explicitPositions(base, at) } : base
     const evidence = await metadata.collectEvidence(evidenceNeeded(input), read)
-    return { input, plan: planTable(input, evidence) }
+    return { input, evidence, plan: planTable(input, evidence) }
   }
 
   /** What a plan of the table rests on, besides evidence. */

@@ -14,7 +14,8 @@ import type { Row } from './statement.ts'
  * Who holds locks on the tables: sessions and prepared transactions.
  *
  * Without `pg_read_all_stats` the server keeps back what sessions of other roles run, and since when. An autovacuum is
- * told all the same: among what is connected to a database and locks tables, it alone has no role.
+ * told all the same: among what is connected to a database and locks tables, it alone has no role. A prepared
+ * transaction keeps the virtual ID of the session that prepared it, and is found by the lock on its own ID.
  */
 export function lockHolders(tables: readonly TableName[]): Sql {
   const names = join(
@@ -34,7 +35,10 @@ FROM pg_locks l
 JOIN pg_class c ON c.oid = l.relation
 JOIN pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_stat_activity a ON a.pid = l.pid
-LEFT JOIN pg_prepared_xacts x ON l.pid IS NULL AND l.virtualtransaction = '-1/' || x.transaction::text
+LEFT JOIN (
+  SELECT own.virtualtransaction, p.gid, p.prepared FROM pg_prepared_xacts p
+  JOIN pg_locks own ON own.pid IS NULL AND own.locktype = 'transactionid' AND own.transactionid = p.transaction
+) x ON l.pid IS NULL AND x.virtualtransaction = l.virtualtransaction
 WHERE l.locktype = 'relation' AND l.granted AND l.pid IS DISTINCT FROM pg_backend_pid()
   AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
   AND (n.nspname, c.relname) IN (${names})

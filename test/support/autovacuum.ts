@@ -23,7 +23,12 @@ export function vacuumingServer(major: ServerMajor): () => Promise<VacuumedDatab
   beforeAll(async () => {
     started.server = await startEmbeddedServer({
       major,
-      settings: { autovacuum_naptime: '1s', autovacuum_vacuum_cost_delay: '0', autovacuum_max_workers: '5' },
+      settings: {
+        autovacuum_naptime: '1s',
+        autovacuum_vacuum_cost_delay: '0',
+        autovacuum_max_workers: '5',
+        max_prepared_transactions: '5',
+      },
     })
   })
   afterAll(() => started.server?.stop())
