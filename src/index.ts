@@ -59,6 +59,15 @@ export { formatPath, type LocatedProblem } from './policy/problem.ts'
 export { nearest } from './policy/suggest.ts'
 
 export type {
+  Cut,
+  DefaultRowsAnswer,
+  DefaultRowsCounted,
+  DefaultRowsOfPeriod,
+  DefaultRowsQuestion,
+  DefaultRowsReport,
+  KeySpan,
+} from './plan/default-report.ts'
+export type {
   Evidence,
   EvidenceRequest,
   ReferenceAnswer,
@@ -86,6 +95,10 @@ export {
 export type { PartitionInfo, PartitionState } from './plan/partition-info.ts'
 export { type MaintenancePlan, planFromJson, planToJson } from './plan/plan.ts'
 export type { Grant } from './plan/grants.ts'
+export { describeHolder, type LockHolder, type Looker } from './plan/blocker.ts'
+export type { TableLockMode } from './plan/lock-conflicts.ts'
+export type { OperationBlockers, PlanBlockers } from './plan/plan-blockers.ts'
+export type { HoldersSeen } from './run/lock-holders.ts'
 
 export type { ClientCapabilities, DatabaseClient, DatabaseConnection, QueryResult } from './run/client.ts'
 export { fromPg, type PgPoolLike } from './run/clients/pg.ts'

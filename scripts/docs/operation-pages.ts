@@ -84,6 +84,10 @@ export function operationsPage(): GeneratedPage {
     ),
     '## Hazards',
     '',
+    'A hazard is a known cost or risk of an operation. `allowHazards` lists those that are allowed: left out, all of them are;',
+    'an empty list allows only operations without any. What is due and has another is not planned, and the finding',
+    '`hazard-not-allowed` says so. [Review plans](../guides/review-plans.md#what-may-be-planned-at-all) has an example.',
+    '',
     ...table(
       ['Hazard', 'Meaning'],
       Object.entries(hazards).map(([hazard, meaning]) => [`\`${hazard}\``, meaning]),
@@ -214,6 +218,12 @@ export function locksPage(): GeneratedPage {
       return [`${kind}${mode}`, name, ...roles.map(([relation]) => strongest(operation, relation))]
     }),
   )
+  const concurrent = sampleOperation('detach')
+  rows.push([
+    'detach, concurrent',
+    'no DEFAULT, no foreign keys',
+    ...roles.map(([relation]) => strongest(concurrent, relation)),
+  ])
   return page('docs/explanation/what-each-operation-locks.md', [
     '# What each operation locks',
     '',
@@ -234,6 +244,13 @@ export function locksPage(): GeneratedPage {
     'A concurrent detach also waits until every transaction that used the parent has ended, and holds no lock while it',
     'does. A `finalize` waits for older snapshots in the whole database, holds SHARE UPDATE EXCLUSIVE on the parent while it',
     'does, and gives way as other operations do. Readers and writers of the parent wait with neither.',
+    '',
+    '## On standbys',
+    '',
+    'ACCESS EXCLUSIVE is the one lock that a standby takes, too. A query there that uses such a table and runs on for longer',
+    'than `max_standby_streaming_delay` is cancelled (`hot_standby_feedback` does not help), also one of the parent that reads',
+    'the partition that is detached. The hazard `cancels-standby-queries` is about the tables that go on being used: the',
+    'parent, DEFAULT, and those at the other ends of foreign keys. `plan --locks` names all of them.',
     '',
     '## How long',
     '',

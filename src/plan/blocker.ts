@@ -1,11 +1,11 @@
 import type { TableName } from '../model/table-name.ts'
 import { formatTableName } from '../model/table-name.ts'
+import type { TableLockMode } from './lock-conflicts.ts'
+import { conflict } from './lock-conflicts.ts'
 import type { LockUse } from './operation.ts'
 
 /** A lock that is to be asked for. */
 export type WantedLock = Pick<LockUse, 'relation' | 'mode'>
-import type { TableLockMode } from './lock-conflicts.ts'
-import { conflict } from './lock-conflicts.ts'
 
 /** Somebody who holds a lock on a table: a session, or a prepared transaction. */
 export interface LockHolder extends Holder {
@@ -18,7 +18,7 @@ export interface Holder {
   readonly pid?: number | undefined
   /** The name of a prepared transaction. */
   readonly prepared?: string | undefined
-  /** As `pg_stat_activity` says it: `client backend`, `autovacuum worker`. */
+  /** As `pg_stat_activity` says it: `client backend`; an `autovacuum worker` is known without a right to see it. */
   readonly backendType?: string | undefined
   readonly application?: string | undefined
   readonly state?: string | undefined
@@ -26,6 +26,18 @@ export interface Holder {
   readonly ageMs?: number | undefined
   /** The beginning of its newest statement. */
   readonly query?: string | undefined
+  /** What it runs, and since when, is kept from a role that is no member of `pg_read_all_stats`. */
+  readonly hidden?: true
+  /** An autovacuum that prevents transaction ID wraparound; never known of one that is hidden. */
+  readonly preventsWraparound?: true
+}
+
+/** Who looked, and what the role may do about who is in the way. */
+export interface Looker {
+  /** The role, quoted where it has to be. */
+  readonly role: string
+  /** Whether it may set `deadlock_timeout`, which is what moves an autovacuum aside. */
+  readonly mayHurry: boolean
 }
 
 /** Those who are in the way of a lock, the oldest transaction first. */
@@ -50,6 +62,37 @@ export function isAutovacuum({ backendType }: Holder): boolean {
   return backendType === 'autovacuum worker'
 }
 
+/** Whether it is an autovacuum that gives way to whoever waits; one that prevents wraparound never does. */
+export function givesWay(holder: LockHolder): boolean {
+  return isAutovacuum(holder) && holder.preventsWraparound !== true
+}
+
+/** What to grant so that the next run gets further or says more, one sentence for each. */
+export function adviceAbout(holders: readonly LockHolder[], { role, mayHurry }: Looker): readonly string[] {
+  const vacuums = holders.filter(isAutovacuum)
+  const stays = vacuums.some(({ preventsWraparound }) => preventsWraparound === true)
+  const hidden = vacuums.some((holder) => holder.hidden === true)
+  const advice: string[] = []
+  if (stays) {
+    advice.push(
+      'An autovacuum that prevents transaction ID wraparound gives way to nobody: wait until it has ended; pg_stat_progress_vacuum shows how far it is.',
+    )
+  } else if (vacuums.length > 0 && !mayHurry) {
+    const except = hidden ? ', unless it prevents transaction ID wraparound' : ''
+    advice.push(
+      `An autovacuum gives way to a role that may set deadlock_timeout${except}: GRANT SET ON PARAMETER deadlock_timeout TO ${role}.`,
+    )
+  } else if (hidden) {
+    advice.push(
+      'An autovacuum gives way to this role, unless it prevents transaction ID wraparound, which is hidden from it.',
+    )
+  }
+  if (holders.some((holder) => holder.hidden === true)) {
+    advice.push(`To see what the sessions of other roles run: GRANT pg_read_all_stats TO ${role}.`)
+  }
+  return advice
+}
+
 /** `pid 4711 (psql, idle in transaction for 6 s: SELECT count(*) FROM events) holds ACCESS SHARE on app.events` */
 export function describeHolder(holder: LockHolder): string {
   return `${describeSession(holder)} holds ${holder.mode} on ${formatTableName(holder.relation)}`
@@ -64,9 +107,10 @@ function describeSession(holder: Holder): string {
   const who =
     holder.pid === undefined ? `the prepared transaction '${holder.prepared ?? ''}'` : `pid ${holder.pid}`
   const kind = isAutovacuum(holder) ? 'an autovacuum' : holder.application
+  const hidden = holder.hidden === true ? 'its query is hidden' : ''
   const since = holder.ageMs === undefined ? '' : ` for ${seconds(holder.ageMs)} s`
   const state = holder.state === undefined ? since.trim() : `${holder.state}${since}`
-  const about = [kind, state].filter((part) => part !== undefined && part !== '').join(', ')
+  const about = [kind, state, hidden].filter((part) => part !== undefined && part !== '').join(', ')
   const query =
     holder.query === undefined || holder.query === '' ? '' : `: ${holder.query.replaceAll(/\s+/g, ' ')}`
   const said = about === '' && query === '' ? '' : ` (${about}${query})`

@@ -67,7 +67,7 @@ export function attachOperation(
   },
 ): AttachOperation {
   const { table, ...rest } = about
-  const locks = attachLocks(tree, lockUse('partition', table.name, 'ACCESS EXCLUSIVE'))
+  const locks = attachLocks(tree, lockUse('partition', table.name, 'ACCESS EXCLUSIVE'), table.foreignKeys)
   return {
     kind: 'attach',
     id: id('attach', table.name),
@@ -227,13 +227,26 @@ function attachHazards(
  * With a DEFAULT the parent is locked ACCESS EXCLUSIVE first: under ATTACH's own lock an insert that was routed to
  * DEFAULT before would fail with 23514 instead of waiting.
  */
-function attachLocks(tree: PartitionTree, own: LockUse): readonly LockUse[] {
+function attachLocks(
+  tree: PartitionTree,
+  own: LockUse,
+  itsForeignKeys: readonly ForeignKey[] = [],
+): readonly LockUse[] {
   const fallback = defaultPartition(tree)
+  // Its own foreign key becomes one with the parent's: its triggers on the table at the other end are dropped.
+  const merged = new Set(itsForeignKeys.map(({ table }) => formatTableName(table)))
+  const isMerged = ({ table }: ForeignKey): boolean => merged.has(formatTableName(table))
+  const { foreignKeys } = tree.parent
   return [
     lockUse('parent', tree.parent.name, fallback ? 'ACCESS EXCLUSIVE' : 'SHARE UPDATE EXCLUSIVE'),
     ...(fallback ? [lockUse('default', fallback.name, 'ACCESS EXCLUSIVE')] : []),
     own,
-    ...neighbours('referenced', tree.parent.foreignKeys, 'SHARE ROW EXCLUSIVE'),
+    ...neighbours('referenced', foreignKeys.filter(isMerged), 'ACCESS EXCLUSIVE'),
+    ...neighbours(
+      'referenced',
+      foreignKeys.filter((key) => !isMerged(key)),
+      'SHARE ROW EXCLUSIVE',
+    ),
     ...neighbours('referencing', tree.parent.referencedBy, 'SHARE ROW EXCLUSIVE'),
   ]
 }

@@ -3,6 +3,7 @@ import type { DetachedTable, PartitionType } from '../model/partition-tree.ts'
 import { defaultPartition } from '../model/partition-tree.ts'
 import type { TableName } from '../model/table-name.ts'
 import { instantOfWallClock } from '../model/time-zone.ts'
+import type { DefaultRowsReport } from './default-report.ts'
 import type { Finding } from './finding.ts'
 import { missingUntilApplied } from './current-partition.ts'
 import type { PartitionInfo, PartitionState } from './partition-info.ts'
@@ -25,6 +26,8 @@ export interface TableInspection {
   /** How long inserts of the present moment go on finding a partition; undefined where the current one is missing. */
   readonly runway: { readonly until: string; readonly microseconds: string } | undefined
   readonly hasDefault: boolean
+  /** The rows of DEFAULT by period; left out without a DEFAULT, or where the table is not as configured. */
+  readonly defaultRows?: DefaultRowsReport
   /** Those of the plan, and whether inserts of the present moment fail. */
   readonly findings: readonly Finding[]
 }

@@ -36,7 +36,8 @@ export interface TablePartitionOptions {
   /** The most rows that are moved from DEFAULT into a new partition, in one short transaction. @default 10000 */
   readonly maxRowsFromDefault?: number | undefined
   /**
-   * The costs and risks that operations may have; what has another is not planned, and a finding says so.
+   * The costs and risks that operations may have; what has another is not planned, and a finding says so. An empty list
+   * allows only operations without any.
    * @default all of them
    */
   readonly allowHazards?: readonly Hazard[] | undefined

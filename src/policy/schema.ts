@@ -111,7 +111,7 @@ const shared = {
   }),
   allowHazards: z.array(words('a hazard', hazards), says('a list of hazards')).optional().meta({
     description:
-      'The costs and risks that operations may have; what has another is not planned, and a finding says so. Left out: all of them.',
+      'The costs and risks that operations may have; what has another is not planned, and a finding says so. Left out: all of them. An empty list: only operations without any.',
   }),
   partitionType: only(
     'range',

@@ -104,15 +104,12 @@ function refusalError({ code, message }: Refusal, what: string, { kind }: Subjec
 }
 
 function notFree(error: LockNotFree, what: string, { kind }: Subject): StatementFailedError {
-  const { attempts, holders, snapshots, mayNotHurry } = error
+  const { attempts, holders, snapshots, advice } = error
   const tried = attempts === 1 ? '' : `, ${attempts} times`
   const others = [...holders.map(describeHolder), ...snapshots.map(describeSnapshot)]
   const who = others.length === 0 ? '' : ` In the way: ${others.slice(0, 3).join('; ')}.`
-  const grant = mayNotHurry
-    ? ' An autovacuum gives way to a role that may set deadlock_timeout: GRANT SET ON PARAMETER deadlock_timeout.'
-    : ''
   return new StatementFailedError(
-    `${what}: ${error.message}${tried}.${who} Nothing was ${done[kind] ?? 'changed'}; the next run tries again.${grant}`,
+    `${what}: ${error.message}${tried}.${who} Nothing was ${done[kind] ?? 'changed'}; the next run tries again.${advice.map((sentence) => ` ${sentence}`).join('')}`,
     { cause: error, sqlState: sqlStateOf(error), code: 'lock-timeout' },
   )
 }

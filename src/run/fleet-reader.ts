@@ -57,7 +57,7 @@ export class FleetReader {
         const request = evidenceNeeded(input)
         if (use.leaveOut?.(request) === true) continue
         if (needsEvidence(request)) asking.push({ config, input, request })
-        else answers.set(config, { taken: use.take({ input, plan: planTable(input, noEvidence) }) })
+        else answers.set(config, { taken: use.take(planned(input, noEvidence)) })
       } catch (error) {
         answers.set(config, { error })
       }
@@ -67,7 +67,7 @@ export class FleetReader {
       try {
         const evidence =
           together[index] ?? (await this.#metadata.collectEvidence(request, readOptions(options)))
-        answers.set(config, { taken: use.take({ input, plan: planTable(input, evidence) }) })
+        answers.set(config, { taken: use.take(planned(input, evidence)) })
       } catch (error) {
         if (options.signal?.aborted === true) throw error
         answers.set(config, { error })
@@ -123,6 +123,10 @@ export class FleetReader {
       return []
     }
   }
+}
+
+function planned(input: PlanInput, evidence: Evidence): Planned {
+  return { input, evidence, plan: planTable(input, evidence) }
 }
 
 function concernsAll(error: unknown, { signal }: ReadOptions): boolean {

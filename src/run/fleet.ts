@@ -3,12 +3,13 @@ import type { TableName } from '../model/table-name.ts'
 import { formatTableName } from '../model/table-name.ts'
 import type { EvidenceRequest } from '../plan/evidence.ts'
 import type { TableInspection } from '../plan/inspection.ts'
-import { inspectTable } from '../plan/inspection.ts'
 import type { MaintenancePlan } from '../plan/plan.ts'
 import { TablePartitionConfig } from '../policy/config.ts'
 import { failedBefore, tableNameIn } from './failed-before.ts'
 import type { FleetAnswer, FleetAnswers, FleetReader, FleetUse } from './fleet-reader.ts'
+import { DefaultRowsCounter, inspected } from './inspector.ts'
 import { inTurns } from './in-turns.ts'
+import type { PartitionMetadataProvider } from './metadata-provider.ts'
 import { RunRecord } from './run-record.ts'
 import type { ApplyOptions, ConfigInput, RunOutcome } from './run-outcome.ts'
 import type { Planned, PlanOptions } from './table-planner.ts'
@@ -46,6 +47,7 @@ export type FleetInspection = { readonly table: TableName } & (
 
 export interface FleetParts {
   readonly reader: FleetReader
+  readonly metadata: PartitionMetadataProvider
   /** Each is one run of one table, under its lock. */
   readonly maintain: (config: TablePartitionConfig, options: ApplyOptions) => Promise<RunOutcome>
   readonly apply: (
@@ -78,10 +80,26 @@ export class Fleet {
   }
 
   async inspect(configs: readonly ConfigInput[], options: PlanOptions): Promise<readonly FleetInspection[]> {
-    return this.#describe(configs, options, ({ input, plan }) => ({
-      plan,
-      inspection: inspectTable(input, plan),
+    const members = await this.#describe(configs, options, (planned) => ({
+      plan: planned.plan,
+      seen: inspected(planned),
     }))
+    const counter = new DefaultRowsCounter(this.#parts.metadata)
+    const read = options.signal ? { signal: options.signal } : {}
+    const inspections: FleetInspection[] = []
+    for (const member of members) {
+      if ('error' in member) {
+        inspections.push(member)
+        continue
+      }
+      const { table, plan, seen } = member
+      try {
+        inspections.push({ table, plan, inspection: await counter.complete(seen, read) })
+      } catch (error) {
+        inspections.push({ table, error })
+      }
+    }
+    return inspections
   }
 
   /** One outcome for each target, in their order, whatever becomes of the others. */

@@ -1,17 +1,18 @@
 import type { TableName } from '../model/table-name.ts'
-import type { Holder, LockHolder } from '../plan/blocker.ts'
-import { lockHolders, readHolder, readSession, snapshotHolders } from '../sql/blockers.ts'
+import type { Holder, LockHolder, Looker } from '../plan/blocker.ts'
+import { lockHolders, readHolder, readLooker, readSession, snapshotHolders } from '../sql/blockers.ts'
 import { pinSettings } from '../sql/catalog.ts'
 import { toText } from '../sql/sql.ts'
 import type { DatabaseClient } from './client.ts'
+import type { Session } from './session.ts'
 import { withConnection } from './session.ts'
 
 export interface HoldersSeen {
   readonly holders: readonly LockHolder[]
   /** Those whose snapshots a statement has waited for. */
   readonly snapshots: readonly Holder[]
-  /** Whether the role may set `deadlock_timeout`, which is what moves an autovacuum aside. */
-  readonly mayHurry: boolean
+  /** Of no meaning where there are no holders. */
+  readonly looker: Looker
 }
 
 export interface HoldersAsked {
@@ -20,30 +21,38 @@ export interface HoldersAsked {
   readonly waitedForSnapshotsMs?: number | undefined
 }
 
+export const nobodySeen: HoldersSeen = { holders: [], snapshots: [], looker: { role: '', mayHurry: false } }
+
 /** Reads who holds locks on the tables, or an old snapshot, now; other sessions only. */
 export async function readLockHolders(
   client: DatabaseClient,
-  { tables, waitedForSnapshotsMs }: HoldersAsked,
+  asked: HoldersAsked,
   { signal }: { readonly signal?: AbortSignal | undefined },
 ): Promise<HoldersSeen> {
-  if (tables.length === 0) return { holders: [], snapshots: [], mayHurry: false }
-  const { rows, snapshots } = await withConnection(client, { signal }, (session) =>
-    session.transaction(
-      async () => {
-        await session.query(pinSettings)
-        const locks = await session.query(toText(lockHolders(tables)))
-        const older =
-          waitedForSnapshotsMs === undefined
-            ? undefined
-            : await session.query(toText(snapshotHolders(Math.floor(waitedForSnapshotsMs))))
-        return { rows: locks.rows, snapshots: older?.rows ?? [] }
-      },
-      { readOnly: true },
-    ),
+  if (asked.tables.length === 0) return nobodySeen
+  return withConnection(client, { signal }, (session) => holdersOf(session, asked))
+}
+
+/** The same, on a connection that is there. */
+export async function holdersOf(
+  session: Session,
+  { tables, waitedForSnapshotsMs }: HoldersAsked,
+): Promise<HoldersSeen> {
+  const { rows, snapshots } = await session.transaction(
+    async () => {
+      await session.query(pinSettings)
+      const locks = await session.query(toText(lockHolders(tables)))
+      const older =
+        waitedForSnapshotsMs === undefined
+          ? undefined
+          : await session.query(toText(snapshotHolders(Math.floor(waitedForSnapshotsMs))))
+      return { rows: locks.rows, snapshots: older?.rows ?? [] }
+    },
+    { readOnly: true },
   )
   return {
     holders: rows.flatMap(readHolder),
     snapshots: snapshots.map(readSession),
-    mayHurry: rows.some((row) => row['may_hurry'] === 'true'),
+    looker: readLooker(rows[0]),
   }
 }

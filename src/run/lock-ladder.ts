@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
 import type { Holder, LockHolder, WantedLock } from '../plan/blocker.ts'
-import { inTheWay, isAutovacuum } from '../plan/blocker.ts'
+import { adviceAbout, givesWay, inTheWay } from '../plan/blocker.ts'
 import type { DdlLimits } from '../sql/settings.ts'
 import type { LockBudget } from '../sql/lock-budget.ts'
 import { pauseAfter } from '../sql/lock-budget.ts'
 import type { DatabaseClient } from './client.ts'
 import type { HoldersSeen } from './lock-holders.ts'
-import { readLockHolders } from './lock-holders.ts'
+import { nobodySeen, readLockHolders } from './lock-holders.ts'
 import { GaveWay, watchOver } from './lock-watch.ts'
 import type { Patience } from './patience.ts'
 import { throwIfAborted } from './run-aborted.ts'
@@ -46,8 +46,8 @@ export class LockNotFree extends Error {
   readonly attempts: number
   readonly holders: readonly LockHolder[]
   readonly snapshots: readonly Holder[]
-  /** An autovacuum was in the way, and the role may not move it aside. */
-  readonly mayNotHurry: boolean
+  /** What to grant so that the next run gets further, in sentences. */
+  readonly advice: readonly string[]
 
   constructor(
     reason: string,
@@ -55,7 +55,7 @@ export class LockNotFree extends Error {
       readonly attempts: number
       readonly holders: readonly LockHolder[]
       readonly snapshots: readonly Holder[]
-      readonly mayNotHurry: boolean
+      readonly advice: readonly string[]
       readonly cause: unknown
     },
   ) {
@@ -63,7 +63,7 @@ export class LockNotFree extends Error {
     this.attempts = about.attempts
     this.holders = about.holders
     this.snapshots = about.snapshots
-    this.mayNotHurry = about.mayNotHurry
+    this.advice = about.advice
   }
 }
 
@@ -97,7 +97,6 @@ export async function tryUntilFree<T>(ladder: Ladder, step: (attempt: Attempt) =
       if (reason === undefined || isFinal || signal?.aborted === true) throw error
       const seen = await holdersOf(ladder, tookMs)
       const holders = inTheWay(locks, seen.holders)
-      const autovacuum = holders.some(isAutovacuum)
       const pauseMs = pauseAfter(attempts, budget.retry, Math.random())
       patience.spend(tookMs + pauseMs)
       if (patience.isOver) {
@@ -105,11 +104,11 @@ export async function tryUntilFree<T>(ladder: Ladder, step: (attempt: Attempt) =
           attempts,
           holders,
           snapshots: seen.snapshots,
-          mayNotHurry: autovacuum && !seen.mayHurry,
+          advice: adviceAbout(holders, seen.looker),
           cause: error,
         })
       }
-      hurry = autovacuum && seen.mayHurry
+      hurry = seen.looker.mayHurry && holders.some(givesWay)
       await sleep(pauseMs, undefined, signal ? { signal } : {}).catch(() => undefined)
       throwIfAborted(signal, 'The run was stopped while it waited to try again for a lock.')
     }
@@ -156,6 +155,6 @@ async function holdersOf(
     )
   } catch {
     // Who it was is good to know; that the lock was not free is what counts.
-    return { holders: [], snapshots: [], mayHurry: false }
+    return nobodySeen
   }
 }

@@ -72,10 +72,11 @@ async function lookAgainAndAgain(
   while (!over.aborted) {
     const row = (await connection.query(question)).rows[0]
     const longestMs = Number(row?.['longest_ms'])
+    const waiting = Number(row?.['waiting'])
     // What was asked for before the end may not be told after it: the connection may serve somebody else by then.
     if (over.aborted) return
-    if (longestMs + everyMs >= watched.mostMs) {
-      watched.giveWay(new GaveWay(Number(row?.['waiting']), longestMs))
+    if (waiting > 0 && longestMs + everyMs >= watched.mostMs) {
+      watched.giveWay(new GaveWay(waiting, longestMs))
       return
     }
     await sleep(everyMs, undefined, { signal: over }).catch(() => undefined)

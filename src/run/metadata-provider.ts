@@ -1,6 +1,8 @@
 import type { PartitionTree } from '../model/partition-tree.ts'
 import type { TableName } from '../model/table-name.ts'
+import type { DefaultRowsAnswer, DefaultRowsQuestion } from '../plan/default-report.ts'
 import type { Evidence, EvidenceRequest } from '../plan/evidence.ts'
+import type { HoldersSeen } from './lock-holders.ts'
 
 export interface ReadOptions {
   readonly signal?: AbortSignal
@@ -38,4 +40,16 @@ export interface PartitionMetadataProvider {
     requests: readonly EvidenceRequest[],
     options?: ReadOptions,
   ): Promise<readonly (Evidence | undefined)[]>
+  /**
+   * Counts the rows of a DEFAULT partition for `inspect`; a sentence says why they could not be counted. Each statement
+   * runs for at most `mostMs`.
+   *
+   * Without it `inspect` says nothing about them.
+   */
+  countDefaultRows?(
+    question: DefaultRowsQuestion,
+    options: ReadOptions & { readonly mostMs: number },
+  ): Promise<DefaultRowsAnswer | string>
+  /** Reads who holds locks on the tables, for `blockersOf`; without it nobody is ever seen to be in the way. */
+  readLockHolders?(tables: readonly TableName[], options?: ReadOptions): Promise<HoldersSeen>
 }

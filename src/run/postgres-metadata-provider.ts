@@ -3,6 +3,7 @@ import { defaultMarkerPrefix, validateMarkerPrefix } from '../model/marker.ts'
 import type { PartitionTree } from '../model/partition-tree.ts'
 import type { TableName } from '../model/table-name.ts'
 import { formatTableName } from '../model/table-name.ts'
+import type { DefaultRowsAnswer, DefaultRowsQuestion } from '../plan/default-report.ts'
 import type { Evidence, EvidenceRequest } from '../plan/evidence.ts'
 import { needsEvidence, noEvidence } from '../plan/evidence.ts'
 import { listPartitionedTables, pinSettings } from '../sql/catalog.ts'
@@ -10,8 +11,11 @@ import { readTrees } from './catalog-reader.ts'
 import type { DatabaseClient } from './client.ts'
 import type { ClientSource } from './clients/to-client.ts'
 import { toClient } from './clients/to-client.ts'
+import { readDefaultRows } from './default-rows-reader.ts'
 import { readEvidence, readTogether } from './evidence-reader.ts'
 import { explainReading } from './explain-failure.ts'
+import type { HoldersSeen } from './lock-holders.ts'
+import { holdersOf, nobodySeen } from './lock-holders.ts'
 import type { PartitionMetadataProvider, ReadOptions, TreeReading } from './metadata-provider.ts'
 import type { Session } from './session.ts'
 import { withConnection } from './session.ts'
@@ -57,6 +61,20 @@ export class PostgresMetadataProvider implements PartitionMetadataProvider {
     options: ReadOptions = {},
   ): Promise<readonly (Evidence | undefined)[]> {
     return this.#reading(options, (session) => readTogether(session, requests))
+  }
+
+  /** Counts in full what is small, and a sample of pages of what is large. */
+  async countDefaultRows(
+    question: DefaultRowsQuestion,
+    { mostMs, ...options }: ReadOptions & { readonly mostMs: number },
+  ): Promise<DefaultRowsAnswer | string> {
+    return this.#reading(options, (session) => readDefaultRows(session, question, mostMs))
+  }
+
+  /** Sessions and prepared transactions, in one statement. */
+  async readLockHolders(tables: readonly TableName[], options: ReadOptions = {}): Promise<HoldersSeen> {
+    if (tables.length === 0) return nobodySeen
+    return this.#reading(options, (session) => holdersOf(session, { tables }))
   }
 
   /** The partitioned tables of the database that are not partitions themselves. */

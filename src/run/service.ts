@@ -5,10 +5,10 @@ import { Instant } from '../model/instant.ts'
 import type { TableName } from '../model/table-name.ts'
 import { formatTableName } from '../model/table-name.ts'
 import type { TableInspection } from '../plan/inspection.ts'
-import { inspectTable } from '../plan/inspection.ts'
-import type { Operation } from '../plan/operation.ts'
 import type { MaintenancePlan } from '../plan/plan.ts'
 import { basisOf, whatMoved } from '../plan/basis.ts'
+import type { PlanBlockers } from '../plan/plan-blockers.ts'
+import { blockersOfPlan, lockedTables } from '../plan/plan-blockers.ts'
 import { ensured } from '../plan/ensured.ts'
 import { reattached } from '../plan/reattached.ts'
 import { TablePartitionConfig } from '../policy/config.ts'
@@ -19,22 +19,21 @@ import { Fleet } from './fleet.ts'
 import { FleetReader } from './fleet-reader.ts'
 import { HookRunner } from './hook-runner.ts'
 import type { PartitionLifecycleHooks } from './hooks.ts'
-import type { LockLease, LockManager } from './lock.ts'
+import { DefaultRowsCounter, inspected } from './inspector.ts'
+import { nobodySeen } from './lock-holders.ts'
+import type { LockManager } from './lock.ts'
+import { LockedRuns } from './locked-runs.ts'
 import { PostgresAdvisoryLockManager } from './locks/advisory.ts'
 import type { Logger } from './logger.ts'
 import { silentLogger } from './logger.ts'
 import type { PartitionMetadataProvider } from './metadata-provider.ts'
-import { runOperations } from './operation-runner.ts'
-import { Patience } from './patience.ts'
 import { PostgresPartitionRepository } from './postgres-repository.ts'
 import { hindranceError, isKnown, whyUnknown } from './reattachable.ts'
 import type { PartitionRepository } from './repository.ts'
 import type { MaintenanceResult } from './result.ts'
-import { abortedBy, throwIfAborted } from './run-aborted.ts'
 import type { ApplyOptions, ConfigInput, RunOutcome } from './run-outcome.ts'
-import { RunRecord } from './run-record.ts'
-import { withRunSlot } from './run-slots.ts'
-import type { Planned, PlanOptions } from './table-planner.ts'
+import type { RunRecord } from './run-record.ts'
+import type { PlanOptions } from './table-planner.ts'
 import { nowOf, refuseForeignPlan, refuseToChange, TablePlanner } from './table-planner.ts'
 
 /** What a service is made of; each part can be your own. */
@@ -58,7 +57,7 @@ export class PartitionLifecycleService {
   readonly #parts: PartitionLifecycleServiceParts
   readonly #planner: TablePlanner
   readonly #fleet: Fleet
-  readonly #hooks: HookRunner
+  readonly #runs: LockedRuns
   readonly #logger: Logger
 
   constructor(parts: PartitionLifecycleServiceParts) {
@@ -67,6 +66,7 @@ export class PartitionLifecycleService {
     this.#planner = new TablePlanner(parts)
     this.#fleet = new Fleet({
       reader: new FleetReader(this.#planner, parts.metadata),
+      metadata: parts.metadata,
       maintain: (config, options) => this.run(config, options),
       apply: (config, plan, options) => this.runPlan(config, plan, options),
     })
@@ -89,18 +89,22 @@ export class PartitionLifecycleService {
         `The pool has ${most} connections and a run needs three: one for the lock, two for a concurrent detach. It would wait for itself for ever; set the pool's max to 3 or more.`,
       )
     }
-    this.#hooks = new HookRunner({
+    const hooks = new HookRunner({
       hooks: parts.hooks ?? [],
       timeoutMs: parts.hookTimeoutMs ?? 300_000,
       logger: this.#logger,
       client: postgres?.client,
     })
+    this.#runs = new LockedRuns({ repo, locks, hooks, logger: this.#logger })
   }
 
-  /** Describes the table: its partitions, its runway, its findings. Changes nothing and takes no lock. */
+  /**
+   * Describes the table: its partitions, its runway, the rows of its DEFAULT, its findings. Changes nothing and takes no
+   * lock.
+   */
   async inspect(config: ConfigInput, options: PlanOptions = {}): Promise<TableInspection> {
-    const { input, plan } = await this.#planner.plan(TablePartitionConfig.from(config), options)
-    return inspectTable(input, plan)
+    const planned = await this.#planner.plan(TablePartitionConfig.from(config), options)
+    return new DefaultRowsCounter(this.#parts.metadata).complete(inspected(planned), options)
   }
 
   /** Decides what is to be done now. Changes nothing and takes no lock. */
@@ -119,6 +123,20 @@ export class PartitionLifecycleService {
   /** As `plan` for many tables, read together; what cannot be read is said of its table alone. */
   async planFleet(configs: readonly ConfigInput[], options: PlanOptions = {}): Promise<readonly FleetPlan[]> {
     return this.#fleet.plan(configs, options)
+  }
+
+  /**
+   * Who is in the way of the plans' operations now, one answer for each plan in their order, read together. Changes
+   * nothing and takes no lock.
+   */
+  async blockersOf(
+    plans: readonly MaintenancePlan[],
+    { signal }: Pick<PlanOptions, 'signal'> = {},
+  ): Promise<readonly PlanBlockers[]> {
+    const { metadata } = this.#parts
+    const seen = await metadata.readLockHolders?.(lockedTables(plans), signal ? { signal } : {})
+    const { holders, looker } = seen ?? nobodySeen
+    return plans.map((plan) => blockersOfPlan(plan, holders, looker))
   }
 
   /** The statements that `apply` would send for the plan, as text for a reader. */
@@ -151,20 +169,13 @@ export class PartitionLifecycleService {
 
   /** As `maintain`, with the error beside the result in place of throwing it. */
   async run(config: ConfigInput, options: ApplyOptions = {}): Promise<RunOutcome> {
-    return this.#underLock(config, options, async ({ trusted, record, lease, signal, patience }) => {
+    return this.#runs.underLock(config, options, async ({ trusted, record, signal, execute }) => {
       for (let pass = 0; pass < mostPasses; pass++) {
         const planned = await this.#planner.plan(trusted, { ...options, signal })
         record.planned(planned.plan)
         refuseToChange(planned.input)
         noteErrors(planned.plan, record)
-        await this.#execute(planned, {
-          record,
-          lease,
-          signal,
-          patience,
-          options,
-          operations: planned.plan.operations,
-        })
+        await execute(planned, planned.plan.operations)
         const finished = planned.plan.operations.some(({ kind }) => kind === 'finalize')
         if (!finished || record.error !== undefined || record.failed) return
       }
@@ -184,7 +195,7 @@ export class PartitionLifecycleService {
 
   /** As `apply`, with the error beside the result in place of throwing it. */
   async runPlan(config: ConfigInput, plan: MaintenancePlan, options: ApplyOptions = {}): Promise<RunOutcome> {
-    return this.#underLock(config, options, async ({ trusted, record, lease, signal, patience }) => {
+    return this.#runs.underLock(config, options, async ({ trusted, record, signal, execute }) => {
       refuseForeignPlan(plan, trusted, this.#planner.calculatorOf(trusted))
       record.planned(plan)
       const fresh = await this.#planner.plan(trusted, { ...options, signal })
@@ -199,15 +210,11 @@ export class PartitionLifecycleService {
       // What runs is what is decided now; the file only says which of it. So a file can hold nothing back but its ids.
       const decided = new Map(fresh.plan.operations.map((operation) => [operation.id, operation]))
       const reviewed = new Map(plan.operations.map((operation) => [operation.id, operation]))
-      await this.#execute(fresh, {
-        record,
-        lease,
-        signal,
-        patience,
-        options,
-        operations: plan.operations.map((operation) => decided.get(operation.id) ?? operation),
-        refuse: ({ id }) => whyNotAsReviewed(reviewed.get(id), decided.get(id)),
-      })
+      await execute(
+        fresh,
+        plan.operations.map((operation) => decided.get(operation.id) ?? operation),
+        ({ id }) => whyNotAsReviewed(reviewed.get(id), decided.get(id)),
+      )
     })
   }
 
@@ -221,14 +228,14 @@ export class PartitionLifecycleService {
     options: PlanOptions = {},
   ): Promise<MaintenanceResult> {
     return outcomeOf(
-      await this.#underLock(config, options, async ({ trusted, record, lease, signal, patience }) => {
+      await this.#runs.underLock(config, options, async ({ trusted, record, signal, execute }) => {
         const planned = await this.#planner.plan(trusted, { ...options, signal }, { at: Instant.from(at) })
         refuseToChange(planned.input)
         const { operations, hindrances } = ensured(planned.input, planned.plan)
         record.planned({ ...planned.plan, operations })
         noteErrors(planned.plan, record)
         for (const hindrance of hindrances) record.issue('plan', { error: new PartitionError(hindrance) })
-        await this.#execute(planned, { record, lease, signal, patience, options, operations })
+        await execute(planned, operations)
       }),
     )
   }
@@ -244,7 +251,7 @@ export class PartitionLifecycleService {
   ): Promise<void> {
     const trusted = TablePartitionConfig.from(config)
     const name = nameOf(table, trusted)
-    const { error } = await this.#underLock(trusted, options, async ({ record, signal }) => {
+    const { error } = await this.#runs.underLock(trusted, options, async ({ record, signal }) => {
       const { input, plan } = await this.#planner.plan(trusted, { ...options, signal })
       refuseToChange(input)
       const { tree } = input
@@ -273,7 +280,7 @@ export class PartitionLifecycleService {
     options: PlanOptions = {},
   ): Promise<MaintenanceResult> {
     return outcomeOf(
-      await this.#underLock(config, options, async ({ trusted, record, lease, signal, patience }) => {
+      await this.#runs.underLock(config, options, async ({ trusted, record, signal, execute }) => {
         const name = nameOf(table, trusted)
         const planned = await this.#planner.plan(trusted, { ...options, signal }, { reattach: name })
         const { input, plan } = planned
@@ -285,93 +292,10 @@ export class PartitionLifecycleService {
         const { operations, findings, hindrance } = reattached(input, plan)
         record.planned({ ...plan, operations, findings })
         if (hindrance) record.issue('plan', { error: hindranceError(hindrance), partition: name })
-        await this.#execute(planned, { record, lease, signal, patience, options, operations })
+        await execute(planned, operations)
       }),
     )
   }
-
-  async #underLock(
-    config: ConfigInput,
-    options: PlanOptions,
-    body: (run: LockedRun) => Promise<void>,
-  ): Promise<RunOutcome> {
-    const trusted = TablePartitionConfig.from(config)
-    const record = new RunRecord(trusted.table)
-    const { repo } = this.#parts
-    try {
-      throwIfAborted(options.signal, 'The run was stopped before it began.')
-      await withRunSlot(
-        repo instanceof PostgresPartitionRepository ? repo.client : undefined,
-        options.signal,
-        () => this.#locked(options, { trusted, record, body }),
-      )
-    } catch (error) {
-      record.ended(error)
-    }
-    return { result: record.result(), error: record.error }
-  }
-
-  async #locked(
-    { signal: stop }: PlanOptions,
-    run: {
-      readonly trusted: TablePartitionConfig
-      readonly record: RunRecord
-      readonly body: (run: LockedRun) => Promise<void>
-    },
-  ): Promise<void> {
-    const { trusted, record, body } = run
-    const lease = await this.#parts.locks.acquireLock(trusted.table, stop ? { signal: stop } : {})
-    const signal = stop ? AbortSignal.any([stop, lease.signal]) : lease.signal
-    try {
-      const patience = new Patience(this.#parts.repo.budget?.giveUpAfterMs ?? 0)
-      await body({ trusted, record, lease, signal, patience })
-    } catch (error) {
-      record.ended(signal.aborted ? abortedBy(signal, error) : error)
-    } finally {
-      await lease.release()
-    }
-  }
-
-  async #execute(
-    { input, plan }: Planned,
-    run: {
-      record: RunRecord
-      lease: LockLease
-      signal: AbortSignal
-      patience: Patience
-      options: ApplyOptions
-      operations: readonly Operation[]
-      refuse?: (operation: Operation) => string | undefined
-    },
-  ): Promise<void> {
-    const { record, lease, signal, patience, options, operations, refuse } = run
-    await runOperations(
-      { repository: this.#parts.repo, hooks: this.#hooks, logger: this.#logger },
-      {
-        config: input.config,
-        input,
-        operations,
-        inspection: inspectTable(input, plan),
-        server: input.tree.server,
-        lease,
-        signal,
-        now: options.now === undefined ? undefined : Instant.from(options.now),
-        patience,
-        allowDestructive: options.allowDestructive ?? true,
-        continueOnError: options.continueOnError ?? false,
-        ...(refuse && { refuse }),
-      },
-      record,
-    )
-  }
-}
-
-interface LockedRun {
-  readonly trusted: TablePartitionConfig
-  readonly record: RunRecord
-  readonly lease: LockLease
-  readonly signal: AbortSignal
-  readonly patience: Patience
 }
 
 function outcomeOf({ result, error }: RunOutcome): MaintenanceResult {

@@ -5,6 +5,7 @@ import type { InstantLike } from '../model/instant.ts'
 import { Instant } from '../model/instant.ts'
 import type { TableName } from '../model/table-name.ts'
 import { formatTableName, sameTable } from '../model/table-name.ts'
+import type { Evidence } from '../plan/evidence.ts'
 import { configFingerprint } from '../plan/fingerprint.ts'
 import type { MaintenancePlan } from '../plan/plan.ts'
 import { evidenceNeeded, planTable } from '../plan/planner.ts'
@@ -26,6 +27,7 @@ export interface PlanOptions {
 /** A plan together with what it was made from. */
 export interface Planned {
   readonly input: PlanInput
+  readonly evidence: Evidence
   readonly plan: MaintenancePlan
 }
 
@@ -66,7 +68,7 @@ export class TablePlanner {
       ...(reattach && { reattach }),
     }
     const evidence = await metadata.collectEvidence(evidenceNeeded(input), read)
-    return { input, plan: planTable(input, evidence) }
+    return { input, evidence, plan: planTable(input, evidence) }
   }
 
   /** What a plan of the table rests on, besides evidence. */

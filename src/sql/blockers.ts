@@ -1,5 +1,5 @@
 import type { TableName } from '../model/table-name.ts'
-import type { Holder, LockHolder } from '../plan/blocker.ts'
+import type { Holder, LockHolder, Looker } from '../plan/blocker.ts'
 import { lockModeFrom } from '../plan/lock-conflicts.ts'
 import type { Sql } from './sql.ts'
 import { join, literal, sql, wholeNumber } from './sql.ts'
@@ -13,7 +13,9 @@ import type { Row } from './statement.ts'
 /**
  * Who holds locks on the tables: sessions and prepared transactions.
  *
- * Without `pg_read_all_stats` the server keeps back what sessions of other roles run, and since when.
+ * Without `pg_read_all_stats` the server keeps back what sessions of other roles run, and since when. An autovacuum is
+ * told all the same: among what is connected to a database and locks tables, it alone has no role. A prepared
+ * transaction keeps the virtual ID of the session that prepared it, and is found by the lock on its own ID.
  */
 export function lockHolders(tables: readonly TableName[]): Sql {
   const names = join(
@@ -22,19 +24,25 @@ export function lockHolders(tables: readonly TableName[]): Sql {
   )
   return sql`
 SELECT n.nspname::text AS schema, c.relname::text AS name, l.mode, l.pid::text AS pid, x.gid AS prepared,
-       coalesce(a.backend_type, CASE WHEN l.pid IS NULL THEN 'prepared transaction' END) AS backend_type,
-       a.application_name AS application, a.state, left(a.query, 100) AS query,
+       coalesce(a.backend_type, CASE WHEN l.pid IS NULL THEN 'prepared transaction'
+                                     WHEN a.datid IS NOT NULL AND a.usesysid IS NULL THEN 'autovacuum worker' END) AS backend_type,
+       a.application_name AS application, a.state, (a.pid IS NOT NULL AND a.backend_start IS NULL)::text AS hidden,
+       CASE WHEN a.backend_start IS NOT NULL THEN left(a.query, 100) END AS query,
+       (a.backend_type = 'autovacuum worker' AND a.query LIKE '%(to prevent wraparound)')::text AS prevents_wraparound,
        floor(extract(epoch FROM clock_timestamp() - coalesce(a.xact_start, x.prepared)) * 1000)::bigint::text AS age_ms,
-       has_parameter_privilege('deadlock_timeout', 'SET')::text AS may_hurry
+       quote_ident(current_user) AS role, has_parameter_privilege('deadlock_timeout', 'SET')::text AS may_hurry
 FROM pg_locks l
 JOIN pg_class c ON c.oid = l.relation
 JOIN pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_stat_activity a ON a.pid = l.pid
-LEFT JOIN pg_prepared_xacts x ON l.pid IS NULL AND l.virtualtransaction = '-1/' || x.transaction::text
+LEFT JOIN (
+  SELECT own.virtualtransaction, p.gid, p.prepared FROM pg_prepared_xacts p
+  JOIN pg_locks own ON own.pid IS NULL AND own.locktype = 'transactionid' AND own.transactionid = p.transaction
+) x ON l.pid IS NULL AND x.virtualtransaction = l.virtualtransaction
 WHERE l.locktype = 'relation' AND l.granted AND l.pid IS DISTINCT FROM pg_backend_pid()
   AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
   AND (n.nspname, c.relname) IN (${names})
-ORDER BY coalesce(a.xact_start, x.prepared), l.pid`
+ORDER BY coalesce(a.xact_start, x.prepared), a.usesysid IS NOT NULL, l.pid`
 }
 
 /**
@@ -44,11 +52,11 @@ ORDER BY coalesce(a.xact_start, x.prepared), l.pid`
 export function snapshotHolders(atLeastMs: number): Sql {
   return sql`
 SELECT a.pid::text AS pid, NULL AS prepared, a.backend_type, a.application_name AS application, a.state,
-       left(a.query, 100) AS query,
+       (a.backend_start IS NULL)::text AS hidden, CASE WHEN a.backend_start IS NOT NULL THEN left(a.query, 100) END AS query,
        floor(extract(epoch FROM clock_timestamp() - a.xact_start) * 1000)::bigint::text AS age_ms
 FROM pg_stat_activity a
 WHERE a.backend_xmin IS NOT NULL AND a.datname = current_database() AND a.pid <> pg_backend_pid()
-  AND a.backend_type <> 'autovacuum worker'
+  AND a.usesysid IS NOT NULL AND a.backend_type IS DISTINCT FROM 'autovacuum worker'
   AND coalesce(extract(epoch FROM clock_timestamp() - a.xact_start) * 1000 >= ${wholeNumber(atLeastMs)}, true)
 ORDER BY a.xact_start, a.pid`
 }
@@ -76,6 +84,8 @@ export function readSession(row: Row): Holder {
     state: text('state'),
     ageMs: number('age_ms'),
     query: text('query'),
+    ...(row['hidden'] === 'true' && { hidden: true }),
+    ...(row['prevents_wraparound'] === 'true' && { preventsWraparound: true }),
   }
 }
 
@@ -84,6 +94,11 @@ function textIn(row: Row): (column: string) => string | undefined {
     const value = row[column]
     return typeof value === 'string' ? value : undefined
   }
+}
+
+/** Who asked `lockHolders`; every row says it. */
+export function readLooker(row: Row | undefined): Looker {
+  return { role: String(row?.['role']), mayHurry: row?.['may_hurry'] === 'true' }
 }
 
 /** How many wait behind a session, and for how long the one who has waited longest. */

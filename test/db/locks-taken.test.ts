@@ -21,6 +21,31 @@ const neighbours = `
   CREATE TABLE note (id bigint, at timestamptz, FOREIGN KEY (id, at) REFERENCES events);`
 const retire = { ...monthly, createAheadCount: 1, retentionCount: 1, dropAfter: '7 days' } as const
 
+const alone = `CREATE TABLE events (id bigint, at timestamptz NOT NULL, device bigint, PRIMARY KEY (id, at)) PARTITION BY RANGE (at);`
+
+/** Detached at the beginning of March, so that its days of grace are over. */
+async function retired({ schema, client }: World): Promise<void> {
+  const before = { config: retire, now: '2026-03-02T12:00:00Z' }
+  await interruptibleRun(before, { schema, client, interrupted: client })
+}
+
+/** No plan detaches concurrently beside foreign keys, but somebody may have. */
+async function leftPending({ schema, client, sql }: World): Promise<void> {
+  const reader = await client.connect()
+  await reader.query('BEGIN')
+  await reader.query(`SELECT count(*) FROM "${schema}".events`)
+  const detaching = await client.connect()
+  const { rows } = await detaching.query('SELECT pg_backend_pid()::text AS pid')
+  const statement = `ALTER TABLE "${schema}".events DETACH PARTITION "${schema}".events__2026_01 CONCURRENTLY`
+  const cancelled = detaching.query(statement).catch(() => 'cancelled')
+  const pending = `SELECT EXISTS (SELECT FROM pg_inherits WHERE inhdetachpending AND inhparent = 'events'::regclass) AS yes`
+  while ((await sql(pending))[0]?.['yes'] !== true);
+  await client.cancel(Number(rows[0]?.['pid']))
+  expect(await cancelled).toBe('cancelled')
+  await detaching.release(true)
+  await reader.release(true)
+}
+
 /** Beside those that are interrupted elsewhere, those with tables at the other ends of foreign keys. */
 const scenarios: readonly CrashScenario[] = [
   ...crashScenarios.filter(({ operations }) => operations.length === 1),
@@ -48,6 +73,78 @@ const scenarios: readonly CrashScenario[] = [
     operations: ['detach events__2026_01'],
     rows: { parent: [] },
   },
+  {
+    name: 'excluded from DEFAULT before',
+    given: `${neighbours} ${march} CREATE TABLE rest PARTITION OF events DEFAULT;
+      INSERT INTO events SELECT g, '2020-01-01' FROM generate_series(1, 60000) g;`,
+    config: { ...monthly, createAheadCount: 2 },
+    lockTimeoutMs: 2,
+    now,
+    operations: ['create events__2026_04'],
+    rows: { parent: [] },
+  },
+  {
+    name: 'detach beside foreign keys both ways and a DEFAULT',
+    given: `${neighbours} ${march} ${january} CREATE TABLE rest PARTITION OF events DEFAULT;`,
+    config: retire,
+    now,
+    operations: ['detach events__2026_01'],
+    rows: { parent: [] },
+  },
+  {
+    name: 'finalize beside foreign keys both ways',
+    given: `${neighbours} ${march} ${january}`,
+    prepare: leftPending,
+    config: retire,
+    now,
+    operations: ['finalize events__2026_01'],
+    rows: { parent: [] },
+  },
+  {
+    name: 'drop without foreign keys',
+    given: `${alone} ${march} ${january}`,
+    prepare: retired,
+    config: retire,
+    now,
+    operations: ['drop events__2026_01'],
+    rows: { parent: [] },
+  },
+  {
+    name: 'drop beside foreign keys both ways and a DEFAULT',
+    given: `${neighbours} ${march} ${january} CREATE TABLE rest PARTITION OF events DEFAULT;`,
+    prepare: retired,
+    config: retire,
+    now,
+    operations: ['drop events__2026_01'],
+    rows: { parent: [] },
+  },
+  {
+    name: 'attach again',
+    given: `${alone} ${march} ${january}`,
+    prepare: retired,
+    config: { ...retire, retentionCount: 3 },
+    now,
+    operations: ['attach events__2026_01'],
+    rows: { parent: [] },
+  },
+  {
+    name: 'attach again beside foreign keys both ways',
+    given: `${neighbours} ${march} ${january}`,
+    prepare: retired,
+    config: { ...retire, retentionCount: 3 },
+    now,
+    operations: ['attach events__2026_01'],
+    rows: { parent: [] },
+  },
+  {
+    name: 'attach again beside foreign keys both ways and a DEFAULT',
+    given: `${neighbours} ${march} ${january} CREATE TABLE rest PARTITION OF events DEFAULT;`,
+    prepare: retired,
+    config: { ...retire, retentionCount: 3 },
+    now,
+    operations: ['attach events__2026_01'],
+    rows: { parent: [] },
+  },
 ]
 
 describeEachServer('the locks that a plan announces', (major) => {
@@ -70,9 +167,16 @@ describeEachServer('the locks that a plan announces', (major) => {
 
 type Announced = Record<string, { readonly mode: TableLockMode; readonly isTransient: boolean }>
 
-async function announcedLocks(world: World, { config, now: at }: CrashScenario): Promise<Announced> {
+async function announcedLocks(
+  world: World,
+  { config, now: at, lockTimeoutMs }: CrashScenario,
+): Promise<Announced> {
   const wanted = new TablePartitionConfig({ ...config, schema: world.schema })
-  const plan = await serviceOn({ client: world.client, interrupted: world.client }).plan(wanted, { now: at })
+  const plan = await serviceOn({
+    client: world.client,
+    interrupted: world.client,
+    ...(lockTimeoutMs !== undefined && { lockTimeoutMs }),
+  }).plan(wanted, { now: at })
   const [operation, ...others] = plan.operations
   expect(others).toEqual([])
   const isTransient = operation?.kind === 'detach' && operation.mode === 'concurrent'
@@ -108,7 +212,7 @@ async function locksTaken(
     },
   })
   const result = await interruptibleRun(scenario, { ...world, interrupted: observed })
-  expect(result?.operations.map(({ status }) => status)).toEqual(['done'])
+  expect(result?.operations.map(({ status, message }) => message ?? status)).toEqual(['done'])
   return taken
 }
 

@@ -14,6 +14,8 @@ export interface ScenarioRun {
   readonly now: string
   /** The name of a table that is adopted; without one the table is maintained. */
   readonly adopt?: string
+  /** @default 100 */
+  readonly lockTimeoutMs?: number
 }
 
 export interface RunPlace {
@@ -29,13 +31,14 @@ export interface RunPlace {
 
 /** Adopts or maintains. An adoption that fails throws; a run gives its result. */
 export async function interruptibleRun(
-  { config, now, adopt }: ScenarioRun,
+  { config, now, adopt, lockTimeoutMs }: ScenarioRun,
   { schema, client, interrupted, signal, statementTimeoutMs }: RunPlace,
 ): Promise<MaintenanceResult | undefined> {
   const service = serviceOn({
     client,
     interrupted,
     ...(statementTimeoutMs !== undefined && { statementTimeoutMs }),
+    ...(lockTimeoutMs !== undefined && { lockTimeoutMs }),
   })
   const options = { now, ...(signal && { signal }) }
   if (adopt === undefined) {
@@ -49,7 +52,8 @@ export function serviceOn({
   client,
   interrupted,
   ...limits
-}: Pick<RunPlace, 'client' | 'interrupted' | 'statementTimeoutMs'>): PartitionLifecycleService {
+}: Pick<RunPlace, 'client' | 'interrupted' | 'statementTimeoutMs'> &
+  Pick<ScenarioRun, 'lockTimeoutMs'>): PartitionLifecycleService {
   return new PartitionLifecycleService({
     repo: new PostgresPartitionRepository(interrupted, limits),
     metadata: new PostgresMetadataProvider(client),

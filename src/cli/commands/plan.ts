@@ -1,4 +1,10 @@
-import { formatTableName, isDestructive, type MaintenancePlan } from '../../index.ts'
+import {
+  type FleetPlan,
+  formatTableName,
+  isDestructive,
+  type MaintenancePlan,
+  type PlanBlockers,
+} from '../../index.ts'
 import { CommandError } from '../command-error.ts'
 import type { CommandIo } from '../command-io.ts'
 import type { CommandSpec, GivenOptions } from '../command-spec.ts'
@@ -31,10 +37,13 @@ export async function planTables(workspace: Workspace, options: PlanCommandOptio
   const plans: MaintenancePlan[] = []
   const texts: string[] = []
   let needsFlag = false
-  const looked = await lookAtFleet(workspace, (configs, read) => partsmith.planFleet(configs, read))
+  const looked = await lookAtFleet(workspace, async (configs, read): Promise<readonly Looked[]> => {
+    const planned = await partsmith.planFleet(configs, read)
+    return options.locks ? withBlockers(workspace, planned) : planned
+  })
   const tables = await eachTable(workspace, 'planning', async (table): Promise<TableReport> => {
     const { config } = table
-    const { plan } = looked(config)
+    const { plan, blockers } = looked(config)
     const sql = options.sql
       ? await partsmith.service.renderSql(config, plan, { signal: io.signal })
       : undefined
@@ -47,8 +56,14 @@ export async function planTables(workspace: Workspace, options: PlanCommandOptio
         exitCodeOfFindings(plan.findings),
         options.check && plan.operations.length > 0 ? 2 : 0,
       ]),
-      lines: (page) => renderPlan({ ...table, plan }, page, { locks: options.locks }),
-      fields: { plan: planAsData(plan), ...(sql !== undefined && { sql }) },
+      lines: (page) =>
+        renderPlan({ ...table, plan, ...(blockers && { blockers }) }, page, { locks: options.locks }),
+      fields: {
+        plan: planAsData(plan),
+        // Beside the plan and not in it: it changes by the second, and a plan is carried out as it was saved.
+        ...(blockers && { blockers: { operations: blockers.operations, advice: blockers.advice } }),
+        ...(sql !== undefined && { sql }),
+      },
       observed: { table: config.table, up: true, plan },
     }
   })
@@ -59,6 +74,22 @@ export async function planTables(workspace: Workspace, options: PlanCommandOptio
     closing: closingOf({ plans, failed: tables.length - plans.length, saved, needsFlag }),
     ...(options.sql && { text: [`-- ${databaseText(workspace.database)}\n`, ...texts].join('\n') }),
   }
+}
+
+type Looked = FleetPlan & { readonly blockers?: PlanBlockers }
+
+/** Who is in the way now, read once for all tables. */
+async function withBlockers(
+  { partsmith, io }: Workspace,
+  planned: readonly FleetPlan[],
+): Promise<readonly Looked[]> {
+  const plans = planned.flatMap((answer) => ('plan' in answer ? [answer.plan] : []))
+  const seen = await partsmith.service.blockersOf(plans, { signal: io.signal })
+  const ofPlan = new Map(plans.map((plan, index) => [plan, seen[index]]))
+  return planned.map((answer) => {
+    const blockers = 'plan' in answer ? ofPlan.get(answer.plan) : undefined
+    return blockers ? { ...answer, blockers } : answer
+  })
 }
 
 function closingOf(about: {
@@ -156,7 +187,11 @@ export const planCommand: CommandSpec = {
       description: 'Saves the plans, to be reviewed and carried out later by `apply --plan`.',
     },
     { flags: '--sql', description: 'Prints the statements that `apply` would send.' },
-    { flags: '--locks', description: 'Shows for every operation which locks it takes and what they block.' },
+    {
+      flags: '--locks',
+      description:
+        'Shows for every operation which locks it takes, what they block, and who is in the way now; in JSON the last are in `blockers`, beside the plan.',
+    },
   ],
   examples: [
     { line: 'pg-partsmith plan', what: 'what is due, for all tables of the configuration' },

@@ -1,5 +1,6 @@
 import { Instant, type PartitionState, type TableInspection } from '../../index.ts'
 import { wrap } from './columns.ts'
+import { renderDefaultRows } from './default-rows.ts'
 import { renderFindings } from './findings.ts'
 import { edgesOf, formatInstant, hasOffset } from './moment.ts'
 import { renderPartitions } from './partition-table.ts'
@@ -29,6 +30,7 @@ export function renderInspection(
     '',
     ...wrap(describeRunway(inspection, timeZone), { first: '  ', columns: page.columns }),
     ...describeDetached(inspection).map((line) => `  ${line}`),
+    ...renderDefaultRows(inspection, page, { timeZone, all: options.all }),
     '',
     ...renderFindings(inspection.findings, page),
   ]

@@ -17,3 +17,16 @@ export function scanLines({ kind, scans }: Operation): readonly string[] {
         : `reads ${formatSize(bytes)} of ${tableText(relation)} with them in hand: about ${estimatedMs} ms`,
     )
 }
+
+/** What becomes of queries on standbys, where no other lock than ACCESS EXCLUSIVE is replayed. */
+export function standbyLine({ kind, partition, locks }: Operation): string {
+  const own = tableText(partition)
+  const names = locks
+    .filter(({ mode }) => mode === 'ACCESS EXCLUSIVE')
+    .map(({ relation }) => tableText(relation))
+    // One that is made now has no queries.
+    .filter((name) => kind !== 'create' || name !== own)
+  return names.length === 0
+    ? 'on a standby, no query is cancelled'
+    : `on a standby, queries of ${[...new Set(names)].join(', ')} that run on are cancelled (max_standby_streaming_delay)`
+}

@@ -1,6 +1,14 @@
-import { formatTableName, type Hazard, type Operation, type OperationKind } from '../../index.ts'
+import {
+  describeHolder,
+  formatTableName,
+  type Hazard,
+  type LockHolder,
+  type Operation,
+  type OperationKind,
+  type PlanBlockers,
+} from '../../index.ts'
 import { alignColumns, alignWithin, displayWidth, wrap } from './columns.ts'
-import { lockRows, scanLines } from './lock-words.ts'
+import { lockRows, scanLines, standbyLine } from './lock-words.ts'
 import { formatRange } from './moment.ts'
 import { partitionText, printable, tableText } from './printable.ts'
 import { counted, formatCount, formatSize } from './quantities.ts'
@@ -9,6 +17,8 @@ import type { Page, Style } from './style.ts'
 export interface OperationListOptions {
   readonly timeZone: string
   readonly locks: boolean
+  /** Who is in the way; left out where nobody has looked. */
+  readonly blockers?: PlanBlockers
 }
 
 /** The numbered operations of a plan; neighbours with the same reason and hazards share the lines about them. */
@@ -32,7 +42,10 @@ export function renderOperations(
   const lines: string[] = []
   for (const [index, operation] of operations.entries()) {
     lines.push(...(rows[index] ?? []))
-    if (options.locks) lines.push(...renderLocks(operation, inner, page))
+    if (options.locks) {
+      const found = options.blockers?.operations.find(({ id }) => id === operation.id)
+      lines.push(...renderLocks(operation, { inner, page, blockers: found?.blockers }))
+    }
     const next = operations[index + 1]
     if (next && sameNotes(operation, next)) continue
     const size = groupSize(operations, index)
@@ -66,7 +79,16 @@ function figures({ kind, sizeBytes, rowEstimate }: Operation): string {
   return [...size, ...rows].join(', ')
 }
 
-function renderLocks(operation: Operation, inner: string, { style, columns }: Page): readonly string[] {
+function renderLocks(
+  operation: Operation,
+  about: {
+    readonly inner: string
+    readonly page: Page
+    readonly blockers: readonly LockHolder[] | undefined
+  },
+): readonly string[] {
+  const { inner, page, blockers } = about
+  const { style, columns } = page
   const rows = lockRows(operation)
   const table = alignColumns(rows)
   const lines = table.every((row) => displayWidth(inner) + 7 + displayWidth(row) <= columns)
@@ -74,9 +96,23 @@ function renderLocks(operation: Operation, inner: string, { style, columns }: Pa
     : rows.flatMap(([relation = '', mode = '', effect = '']) =>
         [`${relation}  ${mode}`].concat(wrap(effect, { first: '  ', columns: columns - inner.length - 7 })),
       )
-  return [...lines, ...scanLines(operation)].map((line, index) =>
-    style.muted(`${inner}${index === 0 ? 'locks' : '     '}  ${line}`),
-  )
+  const labelled = (label: string, text: string): readonly string[] =>
+    wrap(text, { first: `${inner}${label.padEnd(5)}  `, rest: `${inner}${' '.repeat(9)}`, columns })
+  return [
+    ...[...lines, ...scanLines(operation)].map((line, index) =>
+      style.muted(`${inner}${index === 0 ? 'locks' : '     '}  ${line}`),
+    ),
+    ...labelled('', standbyLine(operation)).map((line) => style.muted(line)),
+    ...(blockers === undefined
+      ? []
+      : blockers.length === 0
+        ? labelled('now', 'nobody is in the way').map((line) => style.muted(line))
+        : blockers.flatMap((holder, index) =>
+            labelled(index === 0 ? 'now' : '', printable(describeHolder(holder))).map((line) =>
+              style.warning(line),
+            ),
+          )),
+  ]
 }
 
 function renderNotes(

@@ -1,24 +1,29 @@
-import type { Finding, MaintenancePlan } from '../../index.ts'
+import type { Finding, MaintenancePlan, PlanBlockers } from '../../index.ts'
 import { isDestructive } from '../../index.ts'
+import { wrap } from './columns.ts'
 import { renderFindings } from './findings.ts'
 import { renderOperations } from './operations.ts'
+import { printable } from './printable.ts'
 import { counted } from './quantities.ts'
 import type { Page } from './style.ts'
 import { tableHeader, type TableWishes } from './table-header.ts'
 
 export interface PlanView extends TableWishes {
   readonly plan: MaintenancePlan
+  /** Who is in the way; left out where nobody has looked. */
+  readonly blockers?: PlanBlockers
 }
 
 /** The plan of one table for people; says nothing about what becomes of it. */
 export function renderPlan(
-  { plan, ...wishes }: PlanView,
+  { plan, blockers, ...wishes }: PlanView,
   page: Page,
   options: { readonly locks: boolean } = { locks: false },
 ): readonly string[] {
   const operations = renderOperations(plan.operations, page, {
     timeZone: wishes.config.timeZone,
     locks: options.locks,
+    ...(blockers && { blockers }),
   })
   const nothing = plan.findings.length === 0 ? 'Everything is as wanted.' : 'Nothing is planned.'
   return [
@@ -26,8 +31,14 @@ export function renderPlan(
     '',
     ...(operations.length > 0 ? operations : [`  ${page.style.muted(nothing)}`]),
     '',
+    ...adviceLines(blockers, page),
     ...renderFindings(plan.findings, page),
   ]
+}
+
+function adviceLines(blockers: PlanBlockers | undefined, { columns }: Page): readonly string[] {
+  if (!blockers || blockers.advice.length === 0) return []
+  return [...blockers.advice.flatMap((sentence) => wrap(printable(sentence), { first: '  ', columns })), '']
 }
 
 /** `3 operations (1 of them destructive), 1 finding.` */

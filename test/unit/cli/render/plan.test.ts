@@ -79,6 +79,7 @@ describe('a plan for people', () => {
   1  detach  events__2026_01  2026-01-01 to 2026-02-01  1.2 MB, ~20,160 rows
              locks  app.events  ACCESS EXCLUSIVE     blocks reads and writes of app.events
                     app.users   SHARE ROW EXCLUSIVE  blocks writes of app.users; reads go on
+                    on a standby, queries of app.events that run on are cancelled (max_standby_streaming_delay)
              2 partitions are kept, and this one is older
              ! access-exclusive-lock: blocks reads and writes of app.events while it runs
   2  create  events__2026_04  2026-04-01 to 2026-05-01
@@ -86,9 +87,51 @@ describe('a plan for people', () => {
                       reads and writes of app.events go on; VACUUM and ALTER wait
                     app.events__2026_04  ACCESS EXCLUSIVE
                       blocks nobody: it is new
+                    on a standby, no query is cancelled
              3 partitions are wanted from the current one on
 `,
     )
+  })
+
+  it('says under each operation who is in the way of its locks, and in the end what to grant', () => {
+    const [first, second] = [createOf('events__2026_04', april), createOf('events__2026_05', may)]
+    const blocker = {
+      relation: { schema: 'app', name: 'events' },
+      mode: 'ACCESS SHARE',
+      pid: 4711,
+      application: 'a\u{1b}report',
+      state: 'idle in transaction',
+      ageMs: 61_000,
+      query: 'SELECT count(*) FROM events WHERE created_at > now() - $1',
+    } as const
+    const blockers = {
+      table: { schema: 'app', name: 'events' },
+      operations: [
+        {
+          id: first.id,
+          blockers: [blocker, { ...blocker, pid: 4712, query: undefined, hidden: true as const }],
+        },
+        { id: second.id, blockers: [] },
+      ],
+      advice: ['To see what the sessions of other roles run: GRANT pg_read_all_stats TO keeper.'],
+    }
+    const plan = planOf({ operations: [first, second] })
+    const lines = renderPlan({ config: configOf(), plan, blockers }, plainPage, { locks: true })
+    expect(lines.filter((line) => line.length > 80)).toEqual([])
+    const text = lines.join('\n')
+    expect(text).toContain(`
+             now    pid 4711 (a\\u{1b}report, idle in transaction for 61 s:
+                      SELECT count(*) FROM events WHERE created_at > now() - $1)
+                      holds ACCESS SHARE on app.events
+                    pid 4712 (a\\u{1b}report, idle in transaction for 61 s, its
+                      query is hidden) holds ACCESS SHARE on app.events
+`)
+    expect(text).toContain('\n             now    nobody is in the way\n')
+    expect(text).toContain(
+      '\n  To see what the sessions of other roles run: GRANT pg_read_all_stats TO\n  keeper.\n',
+    )
+    const unasked = renderPlan({ config: configOf(), plan }, plainPage, { locks: true }).join('\n')
+    expect(unasked).not.toContain('in the way')
   })
 
   it('shows rows that wait in DEFAULT, and shares notes only between operations that are alike', () => {

@@ -1,0 +1,79 @@
+import type { DefaultRowsAnswer, DefaultRowsQuestion, KeySpan } from '../plan/default-report.ts'
+import { pinSettings } from '../sql/catalog.ts'
+import type { Pages } from '../sql/count-default.ts'
+import { countBetween, limitTime, sizeOfDefault, spreadOfKeys } from '../sql/count-default.ts'
+import { readingSettings } from '../sql/settings.ts'
+import type { Sql } from '../sql/sql.ts'
+import { toText } from '../sql/sql.ts'
+import type { Row } from '../sql/statement.ts'
+import type { Session } from './session.ts'
+import { describeError, hasSqlState, isConnectionFailure, sqlStateOf } from './sql-state.ts'
+
+/** As much is read in full; that takes some tenths of a second, and no lock that a reader or a writer notices. */
+const mostBytes = 64 * 1_048_576
+/** Of what is larger, about as much is read. */
+const sampledBytes = 16 * 1_048_576
+
+/** What the rows of DEFAULT are, or a sentence that says why that is not known. Throws where the connection is lost. */
+export async function readDefaultRows(
+  session: Session,
+  question: DefaultRowsQuestion,
+  mostMs: number,
+): Promise<DefaultRowsAnswer | string> {
+  try {
+    return await session.transaction(() => count(session, question, mostMs), {
+      isolation: 'repeatable read',
+      readOnly: true,
+    })
+  } catch (error) {
+    if (sqlStateOf(error) === undefined || isConnectionFailure(error)) throw error
+    if (hasSqlState(error, 'queryCanceled')) return `To count its rows took longer than ${mostMs} ms.`
+    return `Its rows cannot be counted: ${describeError(error)}.`
+  }
+}
+
+async function count(
+  session: Session,
+  question: DefaultRowsQuestion,
+  mostMs: number,
+): Promise<DefaultRowsAnswer> {
+  const { table, key, keyType, cut } = question
+  const ask = async (text: Sql): Promise<readonly Row[]> => (await session.query(toText(text))).rows
+  await session.query(pinSettings)
+  await ask(readingSettings)
+  await ask(limitTime(mostMs))
+  const bytes = Number((await ask(sizeOfDefault(table)))[0]?.['bytes'])
+  const pages: Pages = { table, key, share: bytes <= mostBytes ? 1 : sampledBytes / bytes }
+  const spread = (await ask(spreadOfKeys(pages)))[0]
+  const found = {
+    share: pages.share,
+    withoutKey: Number(spread?.['without_key']),
+    infinite: Number(spread?.['infinite']),
+  }
+  const spans = spansIn(spread === undefined ? [] : [spread])
+  if (spans.length === 0) return { ...found, ranges: [] }
+  const between = async (edges: readonly string[]): Promise<readonly Row[]> =>
+    ask(countBetween(pages, edges, keyType))
+  const first = cut(spans, true)
+  const rows = await between(first.edges)
+  // Most rows lie close together, and one from long ago makes their distance large: look again where there are any.
+  const finer = first.isFine ? first : cut(spansIn(rows), false)
+  if (first.isFine || !finer.isFine) return { ...found, ranges: rangesIn(rows, first.edges) }
+  return { ...found, ranges: rangesIn(await between(finer.edges), finer.edges) }
+}
+
+function spansIn(rows: readonly Row[]): readonly KeySpan[] {
+  return rows.flatMap(({ first, last }) =>
+    typeof first === 'string' && typeof last === 'string' ? [{ first, last }] : [],
+  )
+}
+
+function rangesIn(rows: readonly Row[], edges: readonly string[]): DefaultRowsAnswer['ranges'] {
+  return rows.map((row) => {
+    const number = Number(row['number'])
+    // Where the calendar knows no period, the keys themselves are all there is to say.
+    const from = edges[number - 1] ?? String(row['first'])
+    const to = edges[number] ?? String(row['last'])
+    return { from, to, rows: Number(row['rows']) }
+  })
+}
