@@ -11,6 +11,7 @@ import type {
   Operation,
   UnmarkOperation,
 } from '../plan/operation.ts'
+import { isMadeAtOnce } from '../sql/create.ts'
 import type { DdlContext } from '../sql/ddl-context.ts'
 import { checkRace, sameRange } from '../sql/same-range.ts'
 import type { Adoption } from '../sql/adopt.ts'
@@ -92,7 +93,7 @@ export class PostgresPartitionRepository implements PartitionRepository {
   async createPartition(operation: CreateOperation, run: RunContext): Promise<OperationResult> {
     const [build, ...attach] = this.#steps(operation, run)
     const built = build && (await this.#build(operation, build, run))
-    if (built?.status === 'raced') return built
+    if (built?.status === 'raced' || isMadeAtOnce(operation)) return built ?? { status: 'done' }
     try {
       return await this.#attach(operation, attach, run)
     } catch (error) {
@@ -156,7 +157,7 @@ export class PostgresPartitionRepository implements PartitionRepository {
       const race = checkRace(seen, operation)
       if (race?.code === 'raced') return { status: 'raced', ...(seen.oid !== null && { oid: seen.oid }) }
       if (race) throw this.#explain(new StepRefused(race), operation, run)
-      if (!this.#isBeingBuilt(seen, operation)) throw explained
+      if (isMadeAtOnce(operation) || !this.#isBeingBuilt(seen, operation)) throw explained
       // Not ours to remove, so its OID is not told.
       return { status: 'done' }
     }

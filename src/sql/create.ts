@@ -11,19 +11,20 @@ import { checkRace, rangeBound } from './same-range.ts'
 import { lockReferencing } from './lock-referencing.ts'
 import { moveFromDefault } from './move-from-default.ts'
 import { removeProof } from './prove-range.ts'
+import type { Sql } from './sql.ts'
 import { ident, literal, qualified, sql } from './sql.ts'
 import type { Action, Guard, Refusal, Step, TransactionStep } from './statement.ts'
 
 /**
- * Creating: a standalone table like the parent in one transaction, ATTACH in the next.
+ * Creating: a standalone table like the parent, then ATTACH.
  *
- * CREATE TABLE .. PARTITION OF would lock the parent ACCESS EXCLUSIVE; ATTACH takes SHARE UPDATE EXCLUSIVE. LIKE must
- * leave out identity (a partition with its own sequence makes duplicate ids, and from 17 on cannot be attached) and
- * extended statistics. Indexes come with it, so that ATTACH does not build them under its locks; but an exclusion
- * constraint would come twice. IF NOT EXISTS would succeed on any table of that name. Between the two transactions the table carries a `building` marker.
+ * CREATE TABLE .. PARTITION OF would lock the parent ACCESS EXCLUSIVE; ATTACH takes SHARE UPDATE EXCLUSIVE. Where nobody
+ * waits for that, both are one transaction. Beside a DEFAULT, or under foreign keys that refer to the parent, readers or
+ * writers do wait, so the table is built in a transaction before; between the two it carries a `building` marker.
  */
 export function createSteps(operation: CreateOperation, context: DdlContext): readonly Step[] {
   const fallback = operation.guard.default
+  if (isMadeAtOnce(operation)) return [createStep(operation, context)]
   return [
     buildStep(operation, context),
     ...(operation.excludesFromDefault && fallback ? excludeSteps({ ...operation, fallback }, context) : []),
@@ -31,10 +32,51 @@ export function createSteps(operation: CreateOperation, context: DdlContext): re
   ]
 }
 
-function buildStep(operation: CreateOperation, context: DdlContext): TransactionStep {
-  const { parent, partition, guard, range, attachBuildsIndexes } = operation
-  const ask = lookAgain(parent, partition)
+/** Whether the partition is built and attached in one transaction, so that nothing half-built can stay behind. */
+export function isMadeAtOnce({ guard, locks }: CreateOperation): boolean {
+  return guard.default === undefined && locks.every(({ role }) => role !== 'referencing')
+}
+
+function createStep(operation: CreateOperation, context: DdlContext): TransactionStep {
+  const { parent, partition, guard } = operation
+  return transaction(context, `create ${formatTableName(partition)}`, [
+    // First, because CREATE TABLE .. LIKE takes a weaker lock of the parent, and two who have that wait for each other.
+    execute(sql`LOCK TABLE ONLY ${qualified(parent)} IN SHARE UPDATE EXCLUSIVE MODE`),
+    execute(createTable(operation)),
+    {
+      kind: 'found',
+      ask: lookAgain(parent, partition),
+      describe: `goes on only if the parent is that of the plan and has no DEFAULT; ALTER TABLE ${formatTableName(partition)} OWNER TO <the owner of ${formatTableName(parent)}>, if that is another role`,
+      oid: (row) => readSeen(row).oid ?? undefined,
+      make: (row) => {
+        const seen = readSeen(row)
+        return checkParent(seen, { parent, ...guard }) ?? ownerOf(seen, operation)
+      },
+    },
+    ...zoneOf(context),
+    attach(operation),
+  ])
+}
+
+/**
+ * LIKE must leave out identity (a partition with its own sequence makes duplicate ids, and from 17 on cannot be
+ * attached) and extended statistics. Indexes come with it, so that ATTACH does not build them under its locks; but an
+ * exclusion constraint would come twice. IF NOT EXISTS would succeed on any table of that name.
+ */
+function createTable({ parent, partition, attachBuildsIndexes }: CreateOperation): Sql {
   const without = attachBuildsIndexes ? sql` EXCLUDING INDEXES` : sql``
+  return sql`CREATE TABLE ${qualified(partition)} (LIKE ${qualified(parent)} INCLUDING ALL EXCLUDING IDENTITY EXCLUDING STATISTICS${without})`
+}
+
+function attach({ parent, partition, range }: CreateOperation | AttachOperation): Action {
+  return execute(
+    sql`ALTER TABLE ${qualified(parent)} ATTACH PARTITION ${qualified(partition)} FOR VALUES FROM (${literal(range.from)}) TO (${literal(range.to)})`,
+  )
+}
+
+function buildStep(operation: CreateOperation, context: DdlContext): TransactionStep {
+  const { parent, partition, guard, range } = operation
+  const ask = lookAgain(parent, partition)
   return transaction(context, `build ${formatTableName(partition)}`, [
     {
       kind: 'guard',
@@ -42,10 +84,7 @@ function buildStep(operation: CreateOperation, context: DdlContext): Transaction
       expect: 'the parent and its DEFAULT are those of the plan',
       check: (row) => checkParent(readSeen(row), { parent, ...guard }),
     },
-    {
-      kind: 'execute',
-      sql: sql`CREATE TABLE ${qualified(partition)} (LIKE ${qualified(parent)} INCLUDING ALL EXCLUDING IDENTITY EXCLUDING STATISTICS${without})`,
-    },
+    execute(createTable(operation)),
     {
       kind: 'found',
       ask,
@@ -78,7 +117,7 @@ export function attachStep(
   operation: CreateOperation | AttachOperation,
   context: DdlContext,
 ): TransactionStep {
-  const { parent, partition, guard, range } = operation
+  const { parent, partition, guard } = operation
   const fallback = guard.default
   const excludes = operation.kind === 'create' && operation.excludesFromDefault === true
   const ask = lookAgain(parent, partition)
@@ -107,9 +146,7 @@ export function attachStep(
       ? [excludes ? excludedGuard({ ...operation, fallback }) : moveFromDefault({ ...operation, fallback })]
       : []),
     ...zoneOf(context),
-    execute(
-      sql`ALTER TABLE ${qualified(parent)} ATTACH PARTITION ${qualified(partition)} FOR VALUES FROM (${literal(range.from)}) TO (${literal(range.to)})`,
-    ),
+    attach(operation),
     ...(fallback && excludes ? [dropExclusion(fallback)] : []),
     ...(operation.kind === 'attach' && operation.provesRange ? [removeProof(operation)] : []),
     {
@@ -171,6 +208,6 @@ function comment({ partition }: CreateOperation | AttachOperation, text: string 
   return execute(sql`COMMENT ON TABLE ${ident(partition.schema, partition.name)} IS ${literal(text)}`)
 }
 
-function execute(statement: ReturnType<typeof sql>): Action {
+function execute(statement: Sql): Action {
   return { kind: 'execute', sql: statement }
 }

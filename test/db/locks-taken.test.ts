@@ -196,11 +196,13 @@ async function locksTaken(
     beforeAnswer: async ({ pid, text }) => {
       if (/^(BEGIN|COMMIT|ROLLBACK)/.test(text)) return
       const rows = await database.sql(
-        `SELECT c.relname AS name, l.mode FROM pg_locks l
-         JOIN pg_class c ON c.oid = l.relation JOIN pg_namespace n ON n.oid = c.relnamespace
-         WHERE l.pid = $1 AND l.granted AND n.nspname = $2 AND c.relkind IN ('r', 'p', 'f')
+        // What only the transaction itself can see yet is the partition that it makes.
+        `SELECT coalesce(c.relname, $3) AS name, l.mode FROM pg_locks l
+         LEFT JOIN pg_class c ON c.oid = l.relation LEFT JOIN pg_namespace n ON n.oid = c.relnamespace
+         WHERE l.pid = $1 AND l.granted AND l.relation IS NOT NULL
+           AND (c.oid IS NULL OR n.nspname = $2 AND c.relkind IN ('r', 'p', 'f'))
            AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
-        [pid, world.schema],
+        [pid, world.schema, scenario.operations[0]?.split(' ')[1]],
       )
       for (const row of rows) {
         const mode = lockModeFrom(String(row['mode']))

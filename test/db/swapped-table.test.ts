@@ -36,6 +36,8 @@ describeEachServer('a table that is swapped for another of the same name', (majo
   const cases = scenarios.flatMap((scenario) =>
     swapNames
       .filter((swap) => swap !== 'the DEFAULT partition' || scenario.given.includes('DEFAULT;'))
+      // Made in one transaction, a partition cannot be seen by anybody who would swap it.
+      .filter((swap) => !swap.startsWith('the partition') || scenario.name !== 'create')
       .map((swap) => ({ scenario, swap, name: scenario.name })),
   )
 

@@ -87,7 +87,7 @@ export const crashScenarios: readonly CrashScenario[] = [
   },
   {
     name: 'remove a half-built table and create',
-    given: events,
+    given: events + rest,
     prepare: async ({ schema, client }) => {
       const dying = observedClient(client, {
         beforeSending: ({ text }) => {
