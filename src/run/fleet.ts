@@ -49,7 +49,11 @@ export interface FleetParts {
   readonly reader: FleetReader
   readonly metadata: PartitionMetadataProvider
   /** Each is one run of one table, under its lock. */
-  readonly maintain: (config: TablePartitionConfig, options: ApplyOptions) => Promise<RunOutcome>
+  readonly maintain: (
+    config: TablePartitionConfig,
+    options: ApplyOptions,
+    seen: Planned | undefined,
+  ) => Promise<RunOutcome>
   readonly apply: (
     config: TablePartitionConfig,
     plan: MaintenancePlan,
@@ -60,13 +64,17 @@ export interface FleetParts {
 /** So many trees are in memory together. */
 const tablesAtOnce = 1_000
 
+/** So many partitions are remembered of tables that only lack some. */
+const mostRemembered = 50_000
+
 const defaultConcurrency = 2
 
 /**
  * Many tables in one run.
  *
  * All are looked at together and without a lock. Where there is nothing to do, that is the outcome; each other table is
- * then run under its own lock, where it is read and planned again.
+ * then run under its own lock, where it is read and planned again. Where partitions are to be made and nothing else, it
+ * is enough that the table still has those that it had.
  */
 export class Fleet {
   readonly #parts: FleetParts
@@ -114,7 +122,7 @@ export class Fleet {
     const planless = members.flatMap((member, index) =>
       'config' in member && !targets[index]?.plan ? [member.config] : [],
     )
-    const settled = await this.#settle(planless, its)
+    const { settled, creations } = await this.#settle(planless, its)
     const outcomes = members.map((member, index) =>
       'error' in member ? failedBefore(targets[index]?.config, member.error) : settled.get(member.config),
     )
@@ -126,26 +134,39 @@ export class Fleet {
       onBegin?.(member.config.table)
       const outcome = await (plan
         ? this.#parts.apply(member.config, plan, applying)
-        : this.#parts.maintain(member.config, applying))
+        : this.#parts.maintain(member.config, applying, creations.get(member.config)))
       outcomes[index] = outcome
       onEnd?.(outcome)
     })
     return outcomes.flatMap((outcome) => outcome ?? [])
   }
 
-  /** The outcomes of those that have nothing to do, and of those that cannot be read. */
+  /** The outcomes of those that have nothing to do or cannot be read, and the plans of those that only lack partitions. */
   async #settle(
     configs: readonly TablePartitionConfig[],
     options: PlanOptions,
-  ): Promise<ReadonlyMap<TablePartitionConfig, RunOutcome>> {
-    const outcomes = new Map<TablePartitionConfig, RunOutcome>()
-    // What is due is read again under its lock, so what else its plan needs is not asked for now.
-    const answers = await this.#read(configs, { take: settledOutcome, leaveOut: isDue }, options)
+  ): Promise<{
+    readonly settled: ReadonlyMap<TablePartitionConfig, RunOutcome>
+    readonly creations: ReadonlyMap<TablePartitionConfig, Planned>
+  }> {
+    const settled = new Map<TablePartitionConfig, RunOutcome>()
+    const creations = new Map<TablePartitionConfig, Planned>()
+    let remembered = 0
+    const take = (planned: Planned): RunOutcome | undefined => {
+      const { config, tree } = planned.input
+      if (createsOnly(planned) && remembered < mostRemembered) {
+        creations.set(config, planned)
+        remembered += tree.partitions.length
+      }
+      return settledOutcome(planned)
+    }
+    // What else is due is read again under its lock, so what its plan needs besides is not asked for now.
+    const answers = await this.#read(configs, { take, leaveOut: isDue }, options)
     for (const [config, answer] of answers) {
       const outcome = 'error' in answer ? failedBefore(config, answer.error) : answer.taken
-      if (outcome) outcomes.set(config, outcome)
+      if (outcome) settled.set(config, outcome)
     }
-    return outcomes
+    return { settled, creations }
   }
 
   async #describe<T extends object>(
@@ -207,13 +228,16 @@ function membersOf(configs: readonly ConfigInput[]): readonly Member[] {
   })
 }
 
-/** Whether there is something to do: a partition to be made or retired, or a table that was left half built. */
-function isDue({ names, defaultRows, maybeEmpty, references }: EvidenceRequest): boolean {
+/** Whether there is certainly more to do than to make partitions where there is no DEFAULT. */
+function isDue({ defaultRows, maybeEmpty, references }: EvidenceRequest): boolean {
+  return maybeEmpty.length > 0 || (defaultRows?.ranges.length ?? 0) > 0 || references !== undefined
+}
+
+function createsOnly({ plan: { operations, findings } }: Planned): boolean {
   return (
-    names.length > 0 ||
-    maybeEmpty.length > 0 ||
-    (defaultRows?.ranges.length ?? 0) > 0 ||
-    references !== undefined
+    operations.length > 0 &&
+    operations.every(({ kind }) => kind === 'create') &&
+    findings.every(({ severity }) => severity === 'info')
   )
 }
 

@@ -28,6 +28,13 @@ export interface PartitionMetadataProvider {
    * A provider without it has every table of a fleet read by itself.
    */
   readTrees?(tables: readonly TableName[], options?: ReadOptions): Promise<readonly TreeReading[]>
+  /**
+   * Whether the table still has the partitions that it had when the tree was read, by OID. Cheap, because it is asked
+   * with the lock of the table in hand.
+   *
+   * A provider without it has a table of a fleet read again under its lock.
+   */
+  hasSamePartitions?(tree: PartitionTree, options?: ReadOptions): Promise<boolean>
   /** Collects what the planner asked for. What cannot be known is left out; the planner takes it as unknown. */
   collectEvidence(request: EvidenceRequest, options?: ReadOptions): Promise<Evidence>
   /**

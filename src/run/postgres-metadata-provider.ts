@@ -6,7 +6,7 @@ import { formatTableName } from '../model/table-name.ts'
 import type { DefaultRowsAnswer, DefaultRowsQuestion } from '../plan/default-report.ts'
 import type { Evidence, EvidenceRequest } from '../plan/evidence.ts'
 import { needsEvidence, noEvidence } from '../plan/evidence.ts'
-import { listPartitionedTables, pinSettings } from '../sql/catalog.ts'
+import { listPartitionedTables, pinSettings, readChildren } from '../sql/catalog.ts'
 import { readTrees } from './catalog-reader.ts'
 import type { DatabaseClient } from './client.ts'
 import type { ClientSource } from './clients/to-client.ts'
@@ -48,6 +48,17 @@ export class PostgresMetadataProvider implements PartitionMetadataProvider {
   /** Reads several tables in one snapshot, with as many statements as for one. */
   async readTrees(tables: readonly TableName[], options: ReadOptions = {}): Promise<readonly TreeReading[]> {
     return this.#reading(options, (session) => readTrees(session, tables, this.markerPrefix))
+  }
+
+  async hasSamePartitions(
+    { parent, partitions }: PartitionTree,
+    options: ReadOptions = {},
+  ): Promise<boolean> {
+    const { rows } = await this.#reading(options, (session) => session.query(readChildren, [parent.oid]))
+    const seen = partitions
+      .map(({ oid, detachPending }) => ({ oid, text: detachPending ? `${oid} pending` : oid }))
+      .sort((a, b) => (a.oid < b.oid ? -1 : 1))
+    return (rows[0]?.['children'] ?? '') === seen.map(({ text }) => text).join(',')
   }
 
   async collectEvidence(request: EvidenceRequest, options: ReadOptions = {}): Promise<Evidence> {

@@ -33,7 +33,7 @@ import type { PartitionRepository } from './repository.ts'
 import type { MaintenanceResult } from './result.ts'
 import type { ApplyOptions, ConfigInput, RunOutcome } from './run-outcome.ts'
 import type { RunRecord } from './run-record.ts'
-import type { PlanOptions } from './table-planner.ts'
+import type { Planned, PlanOptions } from './table-planner.ts'
 import { nowOf, refuseForeignPlan, refuseToChange, TablePlanner } from './table-planner.ts'
 
 /** What a service is made of; each part can be your own. */
@@ -67,7 +67,7 @@ export class PartitionLifecycleService {
     this.#fleet = new Fleet({
       reader: new FleetReader(this.#planner, parts.metadata),
       metadata: parts.metadata,
-      maintain: (config, options) => this.run(config, options),
+      maintain: (config, options, seen) => this.#maintain(config, options, seen),
       apply: (config, plan, options) => this.runPlan(config, plan, options),
     })
     const { repo, metadata, locks } = parts
@@ -169,9 +169,16 @@ export class PartitionLifecycleService {
 
   /** As `maintain`, with the error beside the result in place of throwing it. */
   async run(config: ConfigInput, options: ApplyOptions = {}): Promise<RunOutcome> {
+    return this.#maintain(config, options)
+  }
+
+  /** What was seen without the lock counts where the table has the same partitions still. */
+  async #maintain(config: ConfigInput, options: ApplyOptions, seen?: Planned): Promise<RunOutcome> {
+    const { metadata } = this.#parts
     return this.#runs.underLock(config, options, async ({ trusted, record, signal, execute }) => {
       for (let pass = 0; pass < mostPasses; pass++) {
-        const planned = await this.#planner.plan(trusted, { ...options, signal })
+        const holds = pass === 0 && seen && (await metadata.hasSamePartitions?.(seen.input.tree, { signal }))
+        const planned = holds ? seen : await this.#planner.plan(trusted, { ...options, signal })
         record.planned(planned.plan)
         refuseToChange(planned.input)
         noteErrors(planned.plan, record)

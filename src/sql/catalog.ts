@@ -204,6 +204,15 @@ JOIN LATERAL (
   WHERE n.nspname = w.schema AND c.relname = w.name AND c.relkind = 'r' LIMIT 1) c ON true
 WHERE pg_relation_size(c.oid) = 0`
 
+/**
+ * $1 the OID of a parent. The OIDs of its partitions, DEFAULT among them, and which of them are being detached, in one
+ * text; asked outside of a transaction, so nothing depends on `search_path`.
+ */
+export const readChildren = `
+SELECT pg_catalog.string_agg(i.inhrelid::pg_catalog.text OPERATOR(pg_catalog.||) CASE WHEN i.inhdetachpending THEN ' pending' ELSE '' END,
+                             ',' ORDER BY i.inhrelid::pg_catalog.text COLLATE pg_catalog."C") AS children
+FROM pg_catalog.pg_inherits i WHERE i.inhparent OPERATOR(pg_catalog.=) $1::pg_catalog.oid`
+
 /** The partitioned tables of the database that are no partitions themselves, for `init` and for guesses at a name. */
 export const listPartitionedTables = `
 SELECT n.nspname::text AS schema, c.relname::text AS name

@@ -5,7 +5,7 @@ import type { AttachOperation, CreateOperation } from '../plan/operation.ts'
 import type { DdlContext } from './ddl-context.ts'
 import { transaction } from './ddl-context.ts'
 import type { Seen } from './look-again.ts'
-import { checkDetached, checkParent, lookAgain, markerIn, readSeen, refuse } from './look-again.ts'
+import { checkDetached, checkParent, lookAgain, lookAtNew, markerIn, readSeen, refuse } from './look-again.ts'
 import { dropExclusion, excludedGuard, excludeSteps } from './exclude-from-default.ts'
 import { checkRace, rangeBound } from './same-range.ts'
 import { lockReferencing } from './lock-referencing.ts'
@@ -45,7 +45,7 @@ function createStep(operation: CreateOperation, context: DdlContext): Transactio
     execute(createTable(operation)),
     {
       kind: 'found',
-      ask: lookAgain(parent, partition),
+      ask: lookAtNew(parent, partition),
       describe: `goes on only if the parent is that of the plan and has no DEFAULT; ALTER TABLE ${formatTableName(partition)} OWNER TO <the owner of ${formatTableName(parent)}>, if that is another role`,
       oid: (row) => readSeen(row).oid ?? undefined,
       make: (row) => {

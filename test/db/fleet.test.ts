@@ -289,6 +289,19 @@ describeEachServer('a fleet', (major) => {
     ])
   })
 
+  it('reads tables that only lack partitions once, and each other one again under its lock', async () => {
+    await database.sql(names(3).map(table).join('') + rest('t_2'))
+    const { client, texts } = countingClient()
+    const results = await createPartsmith({ pool: client }).maintainFleet(targets(3), { now })
+    expect(results.map(({ success, createdCount }) => success && createdCount > 0)).toEqual([
+      true,
+      true,
+      true,
+    ])
+    expect(texts.filter((text) => text.includes('AS unique_keys'))).toHaveLength(2)
+    expect(texts.filter((text) => text.includes('AS children'))).toHaveLength(2)
+  })
+
   it('beside another fleet does everything once, together', async () => {
     await database.sql(names(8).map(table).join(''))
     const fleets = [1, 2].map(() => createPartsmith({ pool: ownPool(database, { max: 6 }) }))

@@ -33,7 +33,7 @@ describeEachServer('maintenance once a day', (major) => {
   // A year with a day of 23 and one of 25 hours in New York; on the other servers only the weeks around the first.
   const { from, days } = newest ? { from: '2025-11-20', days: 366 } : { from: '2026-02-20', days: 30 }
 
-  it.concurrent.each(newest ? lives : lives.filter(({ timeZone }) => timeZone === 'America/New_York'))(
+  it.each(newest ? lives : lives.filter(({ timeZone }) => timeZone === 'America/New_York'))(
     'keeps a $granularity table in $timeZone right on every day',
     async (life) => {
       await using database = await createDatabase(major)
