@@ -43,6 +43,11 @@ export interface ClientCapabilities {
    * session to one caller at a time, and whoever holds it must not ask for another. Default true.
    */
   readonly concurrentSessions: boolean
+  /**
+   * Whether a text without values may hold several statements, separated by semicolons: they are sent at once, none runs
+   * after one that failed, and the rows are those of the last. Default false.
+   */
+  readonly severalStatements?: boolean
   /** The most connections that can be open at once, where the client tells; a maintenance run needs three. */
   readonly maxConnections?: number
 }

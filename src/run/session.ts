@@ -16,6 +16,8 @@ export interface Session {
   readonly pid: number
   /** Whether a pooler stands in between: outside of a transaction, each statement may run in another session. */
   readonly isPooled: boolean
+  /** Whether one text may hold several statements, as the client says. */
+  readonly takesSeveral: boolean
   /**
    * Runs one statement; several at once are sent one after the other.
    *
@@ -91,6 +93,10 @@ class ConnectionSession implements Session {
 
   get pid(): number {
     return this.#pid ?? 0
+  }
+
+  get takesSeveral(): boolean {
+    return this.#client.capabilities.severalStatements === true
   }
 
   get isPooled(): boolean {

@@ -3,21 +3,14 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { ServerUnsupportedError } from '../errors.ts'
 import { hurryAutovacuum } from '../sql/blockers.ts'
 import { toText } from '../sql/sql.ts'
-import type {
-  Action,
-  CommandStep,
-  Refusal,
-  RepeatStep,
-  Row,
-  Step,
-  TransactionStep,
-} from '../sql/statement.ts'
+import type { Action, CommandStep, Refusal, RepeatStep, Step, TransactionStep } from '../sql/statement.ts'
 import type { DatabaseClient } from './client.ts'
 import type { Attempt, Ladder } from './lock-ladder.ts'
 import { NotNow, tryUntilFree } from './lock-ladder.ts'
 import type { Session } from './session.ts'
 import { withConnection } from './session.ts'
 import { hasSqlState } from './sql-state.ts'
+import { StatementBatch } from './statement-batch.ts'
 
 /** A guard or an answer found at run time said no; the transaction was rolled back and nothing was changed by it. */
 export class StepRefused extends Error {
@@ -90,23 +83,26 @@ async function runTransaction(
     return await session.transaction(async () => {
       // Through a pooler, which session it is shows only in the transaction.
       watch.stop = attempt.watch(session.pid)
-      await session.query(toText(step.settings))
-      if (attempt.hurry) await session.query(toText(hurryAutovacuum))
-      return runActions(session, step.actions)
+      const batch = new StatementBatch(session)
+      await batch.add(toText(step.settings))
+      if (attempt.hurry) await batch.add(toText(hurryAutovacuum))
+      const outcome = await runActions(batch, step.actions)
+      await batch.flush()
+      return outcome
     })
   } finally {
     await watch.stop?.()
   }
 }
 
-async function runActions(session: Session, actions: readonly Action[]): Promise<StepsOutcome> {
+async function runActions(batch: StatementBatch, actions: readonly Action[]): Promise<StepsOutcome> {
   let outcome: StepsOutcome = { rowsMoved: 0 }
   for (const action of actions) {
     if (action.kind === 'execute') {
-      await session.query(toText(action.sql))
+      await batch.add(toText(action.sql))
       continue
     }
-    const row: Row | undefined = (await session.query(toText(action.ask))).rows[0]
+    const row = await batch.ask(toText(action.ask))
     if (action.kind === 'guard') {
       const refusal = action.check(row)
       if (refusal) throw new StepRefused(refusal)
@@ -114,7 +110,7 @@ async function runActions(session: Session, actions: readonly Action[]): Promise
     }
     const made = action.make(row ?? {})
     if ('code' in made) throw new StepRefused(made)
-    outcome = merged(merged(outcome, await runActions(session, made)), {
+    outcome = merged(merged(outcome, await runActions(batch, made)), {
       rowsMoved: action.rows?.(row ?? {}) ?? 0,
       ...oidIn(action.oid?.(row ?? {})),
     })

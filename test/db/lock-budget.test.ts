@@ -48,7 +48,8 @@ describeEachServer('a run that is in the way of others', (major) => {
     const reader = await holder(database, 'SELECT count(*) FROM events')
     const started = performance.now()
     const result = await run(database, { giveUpAfterMs: 600 })
-    expect(performance.now() - started).toBeGreaterThan(500)
+    // Less the last pause, which is counted and not made.
+    expect(performance.now() - started).toBeGreaterThan(300)
     const [issue] = result.issues
     expect(issue).toMatchObject({ code: 'lock-timeout' })
     expect(issue?.message).toMatch(/a lock was not free within 100 ms, so it gave way, \d+ times\./)

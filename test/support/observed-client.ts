@@ -32,7 +32,8 @@ export function observedClient(client: DatabaseClient, observer: StatementObserv
   let sent = 0
   const nextNumber = (): number => (sent += 1)
   return {
-    capabilities: client.capabilities,
+    // Statement by statement, so that something can happen before each of them.
+    capabilities: { ...client.capabilities, severalStatements: false },
     connect: async () => observedConnection(await client.connect(), observer, nextNumber),
     cancel: (pid) => client.cancel(pid),
   }

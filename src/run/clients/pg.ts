@@ -65,6 +65,7 @@ function makeClient(pool: PgPoolLike): DatabaseClient {
     ...(server !== undefined && { server }),
     capabilities: {
       concurrentSessions: true,
+      severalStatements: true,
       ...(typeof max === 'number' ? { maxConnections: max } : {}),
     },
     connect: async () => pgConnection(await pool.connect(), config),

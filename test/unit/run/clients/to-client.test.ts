@@ -14,7 +14,11 @@ describe('toClient', () => {
   it('takes a pg Pool as it is, and always makes the same client of it', () => {
     const pool = new Pool({ connectionString: url, max: 7 })
     const client = toClient(pool)
-    expect(client.capabilities).toEqual({ concurrentSessions: true, maxConnections: 7 })
+    expect(client.capabilities).toEqual({
+      concurrentSessions: true,
+      severalStatements: true,
+      maxConnections: 7,
+    })
     expect(toClient(pool)).toBe(client)
     expect(fromPg(pool)).toBe(client)
     expect(new PostgresAdvisoryLockManager(pool).client).toBe(client)

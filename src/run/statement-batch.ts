@@ -1,0 +1,34 @@
+import type { Row } from '../sql/statement.ts'
+import type { Session } from './session.ts'
+
+/**
+ * Sends the statements of a transaction together with the next question, where the client can: each message less saves
+ * its way to the server and back. None runs after one that failed, as when they are sent one by one.
+ */
+export class StatementBatch {
+  readonly #session: Session
+  #waiting: readonly string[] = []
+
+  constructor(session: Session) {
+    this.#session = session
+  }
+
+  /** Has a statement sent, at the latest by `flush`. */
+  async add(text: string): Promise<void> {
+    this.#waiting = [...this.#waiting, text]
+    if (!this.#session.takesSeveral) await this.flush()
+  }
+
+  /** The first row of the answer to the question, after everything before it. */
+  async ask(text: string): Promise<Row | undefined> {
+    this.#waiting = [...this.#waiting, text]
+    return this.flush()
+  }
+
+  async flush(): Promise<Row | undefined> {
+    if (this.#waiting.length === 0) return undefined
+    const text = this.#waiting.join(';\n')
+    this.#waiting = []
+    return (await this.#session.query(text)).rows[0]
+  }
+}
