@@ -6,7 +6,7 @@ import { finding } from './finding.ts'
 import type { ScanUse } from './operation.ts'
 import type { PlanInput, Survey } from './survey.ts'
 import type { Slot } from './timeline.ts'
-import { priceBesideDefault } from './scan-price.ts'
+import { priceBesideDefault, priceOfMove } from './scan-price.ts'
 
 /** How a partition gets its place beside DEFAULT: at once, with the range excluded from DEFAULT before, or not at all. */
 export type WayBesideDefault =
@@ -30,7 +30,9 @@ export function wayBesideDefault(
   const price = priceBesideDefault(evidence)
   if (!fallback) return { kind: 'attach', scans: [] }
   // Where its size is not known there is a scan all the same.
-  const scans = [{ relation: fallback.name, ...(price ?? { bytes: 0, estimatedMs: 0 }) }]
+  const { bytes, estimatedMs } = price ?? { bytes: 0, estimatedMs: 0 }
+  const moveMs = priceOfMove(evidence.rowsInDefault.get(range.from) ?? 0)
+  const scans = [{ relation: fallback.name, bytes, estimatedMs: estimatedMs + moveMs }]
   if (!price || price.estimatedMs <= lockTimeoutMs) return { kind: 'attach', scans }
   const isAhead = slot.from >= current.to && evidence.rowsAhead === false
   if (isNew && isAhead && fallback.kind === 'table') return { kind: 'exclude', scans: [] }
@@ -41,7 +43,7 @@ export function wayBesideDefault(
       relation: fallback.name,
       range,
       message: `To attach a partition beside ${name} PostgreSQL reads all of it under a lock that stops readers and writers: about ${price.estimatedMs} ms, longer than the ${lockTimeoutMs} ms that they may wait (lockTimeoutMs). Rows may come in for ${range.from} to ${range.to} at any time, so its partition is not created, and they go on into DEFAULT.`,
-      next: 'Move rows out of DEFAULT until it is small, or raise lockTimeoutMs if readers and writers may wait longer.',
+      next: 'Move rows out of DEFAULT until it is small and VACUUM it, or raise lockTimeoutMs if readers and writers may wait longer (it stays below the deadlock_timeout of the server).',
     }),
   }
 }

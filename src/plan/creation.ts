@@ -102,7 +102,7 @@ export function decideCreation(
     }
     const rowsInDefault = evidence.rowsInDefault.get(slot.range.from) ?? 0
     const about = { range: slot.range, rowsInDefault }
-    const obstacle = whyRowsCannotMove(input, about)
+    const obstacle = whyRowsCannotMove(input, { ...about, evidence })
     const way = wayBesideDefault(input, survey, { slot, isNew: true, evidence })
     if (obstacle) findings.push(obstacle)
     else if (way.kind === 'no') findings.push(way.finding)
@@ -119,7 +119,7 @@ export function decideCreation(
   }
   for (const { table, span } of attaching(decisions)) {
     const about = { range: span.range, rowsInDefault: evidence.rowsInDefault.get(span.range.from) ?? 0 }
-    const obstacle = whyRowsCannotMove(input, about)
+    const obstacle = whyRowsCannotMove(input, { ...about, evidence })
     const way = wayBesideDefault(input, survey, { slot: span, isNew: false, evidence })
     if (obstacle) findings.push(obstacle)
     else if (way.kind === 'no') findings.push(way.finding)

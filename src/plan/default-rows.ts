@@ -5,6 +5,7 @@ import type { Finding } from './finding.ts'
 import { finding } from './finding.ts'
 import type { AttachDecision } from './orphans.ts'
 import type { RangeText } from './operation.ts'
+import { priceBesideDefault, priceOfMove } from './scan-price.ts'
 import type { PlanInput, Survey } from './survey.ts'
 
 const astraySample = 10_000
@@ -31,9 +32,10 @@ export function defaultRowsNeeded(
 
 /** Rows of DEFAULT that would have to move and must not, or are too many for one short transaction. */
 export function whyRowsCannotMove(
-  { config, tree }: PlanInput,
-  { range, rowsInDefault }: { readonly range: RangeText; readonly rowsInDefault: number },
+  { config, tree, lockTimeoutMs = Infinity }: PlanInput,
+  about: { readonly range: RangeText; readonly rowsInDefault: number; readonly evidence: Evidence },
 ): Finding | undefined {
+  const { range, rowsInDefault, evidence } = about
   const fallback = defaultPartition(tree)
   if (!fallback) return undefined
   const name = formatTableName(fallback.name)
@@ -50,7 +52,16 @@ export function whyRowsCannotMove(
       relation: fallback.name,
       range,
       message: `${name} holds ${rowsInDefault} rows from ${range.from} to ${range.to}, more than the ${config.maxRowsFromDefault} that one short transaction may move, so the partition of that period is not created.`,
-      next: 'Raise maxRowsFromDefault if writers may wait longer, or move the rows out of DEFAULT by hand.',
+      next: 'Raise maxRowsFromDefault if writers may wait longer, and lockTimeoutMs where the move takes longer than that, or move the rows out of DEFAULT by hand.',
+    })
+  }
+  const ms = (priceBesideDefault(evidence)?.estimatedMs ?? 0) + priceOfMove(rowsInDefault)
+  if (rowsInDefault > 0 && ms > lockTimeoutMs) {
+    return finding('rows-in-default', {
+      relation: fallback.name,
+      range,
+      message: `${name} holds ${rowsInDefault} rows from ${range.from} to ${range.to}. To move them takes about ${ms} ms under a lock that stops readers and writers, longer than the ${lockTimeoutMs} ms that they may wait (lockTimeoutMs), so the partition of that period is not created.`,
+      next: 'Raise lockTimeoutMs if they may wait longer (it stays below the deadlock_timeout of the server), or move the rows out of DEFAULT by hand.',
     })
   }
   const [referring] = tree.parent.referencedBy

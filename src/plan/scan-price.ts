@@ -21,6 +21,14 @@ export function priceBesideDefault({ defaultScan }: Evidence): ScanPrice | undef
   return { bytes, estimatedMs: priceOfScan(bytes) }
 }
 
+/** Rows with a key and an index more, moved from table to table in one transaction. */
+const movedRowsPerMs = 250
+
+/** How long it takes to move as many rows out of DEFAULT. */
+export function priceOfMove(rows: number): number {
+  return Math.ceil(rows / movedRowsPerMs)
+}
+
 /** How long it takes to read as much. */
 export function priceOfScan(bytes: number): number {
   return Math.ceil(bytes / bytesPerMs)

@@ -63,6 +63,26 @@ describeEachServer('a DEFAULT that is too large to be read under a lock', (major
     expect(plan.findings[0]?.message).toMatch(/about \d+ ms, longer than the 1 ms that they may wait/)
   })
 
+  it('keeps rows where they are that cannot be moved while others wait, and says how long it would take', async () => {
+    await using database = await createDatabase(major)
+    await database.sql(filled)
+    await database.sql(
+      `INSERT INTO events SELECT i, '2026-04-10', '' FROM generate_series(1, 30000) i; ANALYZE events`,
+    )
+    const wanted = { ...config, maxRowsFromDefault: 1_000_000 }
+    const plan = await createPartsmith({ pool: database.pool }).plan(wanted, { now })
+    expect(plan.operations).toEqual([])
+    expect(plan.findings).toMatchObject([{ code: 'rows-in-default' }, { code: 'rows-astray-in-default' }])
+    expect(plan.findings[0]?.message).toMatch(
+      /holds 30000 rows .* To move them takes about 1[2-4]\d ms under a lock .* longer than the 100 ms /,
+    )
+    const patient = createPartsmith({ pool: database.pool, lockTimeoutMs: 500 })
+    const planned = await patient.plan(wanted, { now })
+    expect(planned.operations).toMatchObject([{ kind: 'create', rowsInDefault: 30000 }])
+    expect(planned.operations[0]?.scans[0]?.estimatedMs).toBeGreaterThanOrEqual(120)
+    expect(await patient.maintain(wanted, { now })).toMatchObject({ success: true, createdCount: 1 })
+  })
+
   it('keeps every period without a partition where rows come in ahead of the clock', async () => {
     await using database = await createDatabase(major)
     await database.sql(filled)
