@@ -3,11 +3,14 @@ import type { Evidence } from './evidence.ts'
 /** What reading a table under a lock costs those who wait for the lock. */
 export interface ScanPrice {
   readonly bytes: number
-  /** At about a GiB in a second, which is what a server does with pages that it has in memory; from disk it is more. */
+  /**
+   * At half a GiB in a second: what a server does that has the pages in memory and something else to do; from disk it
+   * is more.
+   */
   readonly estimatedMs: number
 }
 
-const bytesPerMs = 1_048_576
+const bytesPerMs = 524_288
 
 /**
  * The price of attaching a partition beside DEFAULT.

@@ -32,8 +32,8 @@ export interface Attempt {
   readonly signal: AbortSignal
   /** An autovacuum was in the way, and may be asked to give way. */
   readonly hurry: boolean
-  /** Watches a session until the function that it returns is called. */
-  watch(pid: number): () => Promise<void>
+  /** Watches a session, once there is a connection to do it with, until the function that comes back is called. */
+  watch(pid: number): Promise<() => Promise<void>>
   /** Says that the step must not be tried again if it fails from here on. */
   noMore(): void
 }
@@ -67,10 +67,17 @@ export class LockNotFree extends Error {
   }
 }
 
+/**
+ * Who has given way to others so often does not get done in the time that they may wait, however often it is tried; and
+ * each time they have waited.
+ */
+const mostTimesToGiveWay = 4
+
 /** Tries a step again, with longer and longer pauses, for as long as it fails only because others are at work. */
 export async function tryUntilFree<T>(ladder: Ladder, step: (attempt: Attempt) => Promise<T>): Promise<T> {
   const { client, signal, budget, patience, locks } = ladder
   let hurry = false
+  let gaveWayTimes = 0
   for (let attempts = 1; ; attempts++) {
     const started = performance.now()
     const gaveWay = new AbortController()
@@ -99,7 +106,8 @@ export async function tryUntilFree<T>(ladder: Ladder, step: (attempt: Attempt) =
       const holders = inTheWay(locks, seen.holders)
       const pauseMs = pauseAfter(attempts, budget.retry, Math.random())
       patience.spend(tookMs + pauseMs)
-      if (patience.isOver) {
+      if (gaveWay.signal.aborted) gaveWayTimes += 1
+      if (patience.isOver || gaveWayTimes >= mostTimesToGiveWay) {
         throw new LockNotFree(reason, {
           attempts,
           holders,

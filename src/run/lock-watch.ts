@@ -6,6 +6,7 @@ import { pinSettings } from '../sql/catalog.ts'
 import { toText } from '../sql/sql.ts'
 import type { DatabaseClient, DatabaseConnection } from './client.ts'
 import { giveBack, openConnection } from './open-connection.ts'
+import { within } from './within.ts'
 
 /** Others waited behind a statement of ours for as long as they may be made to wait, so it was cancelled. */
 export class GaveWay extends Error {
@@ -29,6 +30,7 @@ export const beginWatch: string = `${beginText({ readOnly: true })} /* watches w
 /** A step that is over sooner than this is not looked at: most take a few milliseconds. */
 const settleMs = 20
 const everyMs = 10
+const connectMs = 1_000
 
 /**
  * Watches a session from another one, and says when others have waited behind it for too long.
@@ -36,23 +38,43 @@ const everyMs = 10
  * The server's own timeouts count a single wait or statement of ours; what others feel is the sum of what we wait for
  * and do with their lock in hand. Returns a function that ends the watch and resolves when nothing of it is left.
  */
-export function watchOver(client: DatabaseClient, watched: Watched): () => Promise<void> {
+export async function watchOver(client: DatabaseClient, watched: Watched): Promise<() => Promise<void>> {
   if (!client.capabilities.concurrentSessions) return () => Promise.resolve()
   const over = new AbortController()
-  const watch = look(client, watched, over.signal).catch(() => {
-    // Without a second connection the server's timeouts are what is left.
-  })
+  const connection = await watcher(client)
+  const watch = connection
+    ? look(connection, watched, over.signal).catch(() => {
+        // Without the second connection the server's timeouts are what is left.
+      })
+    : undefined
   return async () => {
     over.abort()
     await watch
   }
 }
 
-async function look(client: DatabaseClient, watched: Watched, over: AbortSignal): Promise<void> {
-  await sleep(settleMs, undefined, { signal: over })
-  const connection = await openConnection(client, over)
-  let discard = true
+/**
+ * The connection to watch from, taken before there is anything to watch: those who wait for our locks may hold all the
+ * others of the pool by then. After a second it is done without.
+ */
+async function watcher(client: DatabaseClient): Promise<DatabaseConnection | undefined> {
   try {
+    return await within(openConnection(client, undefined), {
+      ms: connectMs,
+      what: 'connection to watch from',
+      late: (connection) => void giveBack(connection, false),
+    })
+  } catch {
+    return undefined
+  }
+}
+
+async function look(connection: DatabaseConnection, watched: Watched, over: AbortSignal): Promise<void> {
+  let discard = false
+  try {
+    await sleep(settleMs, undefined, { signal: over }).catch(() => undefined)
+    if (over.aborted) return
+    discard = true
     await connection.query(beginWatch)
     await connection.query(pinSettings)
     await lookAgainAndAgain(connection, watched, over)

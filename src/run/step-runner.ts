@@ -7,6 +7,7 @@ import type { Action, CommandStep, Refusal, RepeatStep, Step, TransactionStep } 
 import type { DatabaseClient } from './client.ts'
 import type { Attempt, Ladder } from './lock-ladder.ts'
 import { NotNow, tryUntilFree } from './lock-ladder.ts'
+import { GaveWay } from './lock-watch.ts'
 import type { Session } from './session.ts'
 import { withConnection } from './session.ts'
 import { hasSqlState } from './sql-state.ts'
@@ -38,6 +39,11 @@ export async function runSteps(steps: readonly Step[], ladder: Ladder): Promise<
   for (const step of steps) {
     const waitsForSnapshots = step.kind === 'transaction' ? step.waitsForSnapshots : undefined
     const own = { ...ladder, ...(waitsForSnapshots && { waitsForSnapshots }) }
+    if (step.kind === 'command') {
+      const way = await tryUntilFree(own, (attempt) => runCommand(step, ladder.client, attempt))
+      if (way === 'gave way') outcome = merged(outcome, await runSteps([step.finish], ladder))
+      continue
+    }
     outcome = merged(outcome, await tryUntilFree(own, (attempt) => runStep(step, ladder.client, attempt)))
   }
   return outcome
@@ -47,14 +53,15 @@ function merged(before: StepsOutcome, now: Partial<StepsOutcome>): StepsOutcome 
   return { ...before, ...now, rowsMoved: before.rowsMoved + (now.rowsMoved ?? 0) }
 }
 
-async function runStep(step: Step, client: DatabaseClient, attempt: Attempt): Promise<Partial<StepsOutcome>> {
+async function runStep(
+  step: TransactionStep | RepeatStep,
+  client: DatabaseClient,
+  attempt: Attempt,
+): Promise<Partial<StepsOutcome>> {
   const { signal } = attempt
   switch (step.kind) {
     case 'transaction':
       return withConnection(client, { signal }, (session) => runTransaction(session, step, attempt))
-    case 'command':
-      await runCommand(step, client, attempt)
-      return {}
     case 'repeat':
       await withConnection(client, { signal }, (session) => runRepeatedly(session, step, attempt))
       return {}
@@ -82,7 +89,7 @@ async function runTransaction(
   try {
     return await session.transaction(async () => {
       // Through a pooler, which session it is shows only in the transaction.
-      watch.stop = attempt.watch(session.pid)
+      watch.stop = await attempt.watch(session.pid)
       const batch = new StatementBatch(session)
       await batch.add(toText(step.settings))
       if (attempt.hurry) await batch.add(toText(hurryAutovacuum))
@@ -127,14 +134,19 @@ function oidIn(oid: string | undefined): { readonly oid?: string } {
  *
  * DETACH CONCURRENTLY finds its table by name. Between our look and its own, the table could be swapped for another;
  * an ACCESS SHARE lock held elsewhere forbids that and lets the first phase of the detach through. It is let go once
- * the detach is pending, because the second phase waits for it.
+ * the detach is pending, because the second phase waits for it. From then on it is watched: it waits for readers of the
+ * partition without a limit, and whoever comes to wait behind it is let through.
  */
-async function runCommand(step: CommandStep, client: DatabaseClient, attempt: Attempt): Promise<void> {
+async function runCommand(
+  step: CommandStep,
+  client: DatabaseClient,
+  attempt: Attempt,
+): Promise<'done' | 'gave way'> {
   const { signal } = attempt
   // Aborting it cancels the statement and has the connection closed, with whatever is still set in it.
   const spoiled = new AbortController()
   const either = AbortSignal.any([signal, spoiled.signal])
-  await withConnection(client, { signal: either }, async (session) => {
+  return withConnection(client, { signal: either }, async (session) => {
     if (session.isPooled) {
       throw new ServerUnsupportedError(
         `Cannot ${step.label} concurrently through a pooler: its timeouts cannot be turned off there for one statement, and cut short it would stay half-done. Connect to the server itself, or set detachMode to 'blocking'.`,
@@ -171,13 +183,17 @@ async function runCommand(step: CommandStep, client: DatabaseClient, attempt: At
         throw error
       }
     }
+    const unwatch = command.isPending ? await attempt.watch(session.pid) : undefined
     const { error } = await command.outcome()
+    await unwatch?.()
+    if (error !== undefined && attempt.signal.reason instanceof GaveWay) return 'gave way'
     try {
       await session.query(toText(step.after))
     } catch (cause) {
       spoiled.abort(cause)
     }
     if (error !== undefined) throw error
+    return 'done'
   })
 }
 

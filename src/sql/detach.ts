@@ -19,7 +19,7 @@ import {
 } from './settings.ts'
 import type { Sql } from './sql.ts'
 import { literal, qualified, sql } from './sql.ts'
-import type { Action, CommandStep, Guard, Step } from './statement.ts'
+import type { Action, CommandStep, Guard, Step, TransactionStep } from './statement.ts'
 
 /**
  * Detaching. The marker is committed with the detach (blocking) or before it (concurrent), so that after a crash at
@@ -69,6 +69,7 @@ function concurrentSteps(operation: DetachOperation, context: DdlContext): reado
         others: noOldTransaction(operation, context),
         isPending: sql`SELECT i.inhdetachpending::text AS pending FROM pg_inherits i WHERE i.inhrelid = ${literal(guard.oid)}::oid`,
       },
+      finish: finalizeStep({ ...operation, kind: 'finalize' }, context),
     },
   ]
 }
@@ -81,7 +82,7 @@ function concurrentSteps(operation: DetachOperation, context: DdlContext): reado
  * it, or a transaction with an older snapshot. So the wait is longer than others, unless foreign keys mean that another
  * table is locked after it, and shorter than the server takes to look for a deadlock with such a transaction.
  */
-export function finalizeSteps(operation: FinalizeOperation, context: DdlContext): readonly Step[] {
+export function finalizeStep(operation: FinalizeOperation, context: DdlContext): TransactionStep {
   const { parent, partition, locks } = operation
   const hasNeighbours = locks.some(
     ({ relation }) => !sameTable(relation, parent) && !sameTable(relation, partition),
@@ -95,7 +96,7 @@ export function finalizeSteps(operation: FinalizeOperation, context: DdlContext)
     ...(patience ? [execute(waitPatiently(patience))] : []),
     execute(sql`ALTER TABLE ${qualified(parent)} DETACH PARTITION ${qualified(partition)} FINALIZE`),
   ])
-  return [{ ...step, waitsForSnapshots: patience ?? context.limits }]
+  return { ...step, waitsForSnapshots: patience ?? context.limits }
 }
 
 /** Takes the marker off a partition that stays attached. */

@@ -18,6 +18,12 @@ export function lockTimeoutFor(limits: DdlLimits, deadlockTimeoutMs: number): nu
 }
 
 /**
+ * Locks are held until a synchronous standby has answered to the COMMIT, for as long as that takes. What is lost with a
+ * primary that fails before is done again by the next run.
+ */
+const commitLocally: Sql = sql`pg_catalog.set_config('synchronous_commit', CASE pg_catalog.current_setting('synchronous_commit') WHEN 'off' THEN 'off' ELSE 'local' END, true)`
+
+/**
  * The settings of a transaction that changes something, local to it.
  *
  * The zone is UTC, so that a bound reads as it was planned; `ddlTimezone` comes right before the statement that
@@ -35,7 +41,7 @@ export function transactionSettings(limits: DdlLimits, deadlockTimeoutMs: number
       ['row_security', 'off'],
     ] as const
   ).map(([name, value]) => sql`pg_catalog.set_config(${literal(name)}, ${literal(value)}, true)`)
-  return sql`SELECT ${rest.reduce((list, call) => sql`${list}, ${call}`, first ?? sql`1`)}`
+  return sql`SELECT ${rest.reduce((list, call) => sql`${list}, ${call}`, first ?? sql`1`)}, ${commitLocally}`
 }
 
 /**

@@ -42,6 +42,8 @@ export interface CommandStep {
     }
     readonly isPending: Sql
   }
+  /** Finishes what the statement has begun, where others came to wait behind it and it was cancelled for them. */
+  readonly finish: TransactionStep
 }
 
 /** One transaction for each row that a question answers with, asked again until there are none. */

@@ -2,7 +2,7 @@ import type { Operation } from '../plan/operation.ts'
 import { attachStep, createSteps } from './create.ts'
 import { beginText } from './begin.ts'
 import type { DdlContext } from './ddl-context.ts'
-import { detachSteps, finalizeSteps, unmarkSteps } from './detach.ts'
+import { detachSteps, finalizeStep, unmarkSteps } from './detach.ts'
 import { dropSteps } from './drop.ts'
 import { proveRangeSteps } from './prove-range.ts'
 import { fitSteps } from './fit-to-parent.ts'
@@ -22,7 +22,7 @@ export function statements(operation: Operation, context: DdlContext): readonly 
         attachStep(operation, context),
       ]
     case 'finalize':
-      return finalizeSteps(operation, context)
+      return [finalizeStep(operation, context)]
     case 'detach':
       return detachSteps(operation, context)
     case 'drop':
@@ -63,6 +63,7 @@ function renderStep(step: Step): string {
         `${toText(step.watch)};`,
         `${toText(step.statement)};`,
         `${toText(step.after)};`,
+        `-- found at run time: where others come to wait behind it once it is pending, it is cancelled for them and finished as a pending detach is: ALTER TABLE .. FINALIZE`,
       ].join('\n')
     case 'repeat':
       return `${toText(step.ask).trim()};\n-- found at run time: ${step.describe}`

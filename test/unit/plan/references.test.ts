@@ -202,6 +202,6 @@ describe('rows that refer to what expired', () => {
     })
     expect(detached(plan)).toEqual(['e2'])
     expect(plan.findings.map(({ code }) => code)).toEqual(['rights-missing', 'reference-check-unread'])
-    expect(plan.operations[0]?.scans[0]?.estimatedMs).toBe(39)
+    expect(plan.operations[0]?.scans[0]?.estimatedMs).toBe(77)
   })
 })
