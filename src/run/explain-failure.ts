@@ -97,6 +97,8 @@ function refusalError({ code, message }: Refusal, what: string, { kind }: Subjec
       )
     case 'unlike':
       return new PartitionError(`${what}: ${message}. Nothing was changed; check the name.`)
+    case 'lacks':
+      return new PartitionError(`${what}: ${message}. Nothing was changed; make them alike, then run again.`)
     case 'stale':
     case 'raced':
       return new PlanStaleError(text)

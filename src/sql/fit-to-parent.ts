@@ -4,20 +4,21 @@ import type { DdlContext } from './ddl-context.ts'
 import { transaction } from './ddl-context.ts'
 import { jsonColumn, member } from './json-column.ts'
 import { detachedGuard, hoursAlone } from './prove-range.ts'
-import { ident, literal, qualified, sql, trustedSql } from './sql.ts'
+import { literal, qualified, sql, trustedSql } from './sql.ts'
 import type { Sql } from './sql.ts'
 import type { Action, Step } from './statement.ts'
+import { likeParentGuard } from './unlike-parent.ts'
 
-/** Makes a detached table like its parent is by now, while nobody uses it through the parent. */
+/** Has a detached table fit to its parent as it is by now, while nobody uses it through the parent. */
 export function fitSteps(operation: AttachOperation, context: DdlContext): readonly Step[] {
-  const { partition, locks } = operation
+  const { partition } = operation
   return [
     transaction(hoursAlone(context), `build missing indexes of ${formatTableName(partition)}`, [
       execute(sql`LOCK TABLE ONLY ${qualified(partition)} IN ACCESS EXCLUSIVE MODE`),
       detachedGuard(operation),
+      likeParentGuard(operation),
       buildMissingIndexes(operation),
     ]),
-    ...(locks.some(({ role }) => role === 'referenced') ? foreignKeySteps(operation, context) : []),
   ]
 }
 
@@ -67,51 +68,6 @@ WHERE theirs.table = ${literal(guard.parentOid)}::oid AND NOT EXISTS (
         ]
       }),
   }
-}
-
-/**
- * Gives a detached table the foreign keys that its parent got while it was away, valid before ATTACH looks for them: one
- * that is missing or not valid has the table read under a lock that stops writers of the table it refers to.
- */
-function foreignKeySteps(operation: AttachOperation, context: DdlContext): readonly Step[] {
-  const { partition, guard } = operation
-  const name = formatTableName(partition)
-  return [
-    transaction(context, `add missing foreign keys to ${name}`, [
-      execute(sql`LOCK TABLE ONLY ${qualified(partition)} IN ACCESS EXCLUSIVE MODE`),
-      detachedGuard(operation),
-      {
-        kind: 'found',
-        ask: sql`
-SELECT json_agg(json_build_object('definition', pg_get_constraintdef(k.oid)) ORDER BY k.oid)::text AS missing
-FROM pg_constraint k
-WHERE k.conrelid = ${literal(guard.parentOid)}::oid AND k.contype = 'f' AND k.convalidated
-  AND NOT EXISTS (SELECT FROM pg_constraint up WHERE up.oid = k.conparentid AND up.conrelid = k.conrelid)
-  AND NOT EXISTS (SELECT FROM pg_constraint own
-                  WHERE own.conrelid = ${literal(guard.oid)}::oid AND own.contype = 'f' AND own.confrelid = k.confrelid
-                    AND pg_get_constraintdef(own.oid) IN (pg_get_constraintdef(k.oid), pg_get_constraintdef(k.oid) || ' NOT VALID'))`,
-        describe: `for each foreign key of the parent that ${name} does not have: ALTER TABLE ${name} ADD FOREIGN KEY .. NOT VALID`,
-        make: (row) =>
-          jsonColumn(row['missing'], (missing) => member(missing, 'definition')).map((definition) =>
-            execute(sql`ALTER TABLE ONLY ${qualified(partition)} ADD ${trustedSql(definition)} NOT VALID`),
-          ),
-      },
-    ]),
-    {
-      kind: 'repeat',
-      label: `validate the foreign keys of ${name}`,
-      ask: sql`SELECT k.conname::pg_catalog.text AS name FROM pg_catalog.pg_constraint k WHERE k.conrelid OPERATOR(pg_catalog.=) ${literal(guard.oid)}::pg_catalog.oid AND k.contype OPERATOR(pg_catalog.=) 'f' AND NOT k.convalidated AND pg_catalog.pg_get_constraintdef(k.oid) OPERATOR(pg_catalog.!~~) '%NOT ENFORCED' ORDER BY k.oid LIMIT 1`,
-      describe: `for each that is not valid: ALTER TABLE ${name} VALIDATE CONSTRAINT <its name>`,
-      make: (row) =>
-        transaction(hoursAlone(context), `validate a foreign key of ${name}`, [
-          execute(sql`LOCK TABLE ONLY ${qualified(partition)} IN SHARE UPDATE EXCLUSIVE MODE`),
-          detachedGuard(operation),
-          execute(
-            sql`ALTER TABLE ONLY ${qualified(partition)} VALIDATE CONSTRAINT ${ident(String(row['name']))}`,
-          ),
-        ]),
-    },
-  ]
 }
 
 function execute(statement: Sql): Action {

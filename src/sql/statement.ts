@@ -91,6 +91,7 @@ export interface Refusal {
     | 'rows-in-default'
     | 'referenced'
     | 'unlike'
+    | 'lacks'
   readonly message: string
 }
 
