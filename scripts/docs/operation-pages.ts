@@ -165,6 +165,8 @@ function statementsOf(operation: Operation): string {
     .replaceAll(`${toText(lookAgain(operation.parent, operation.partition)).trim()};`, '-- look again')
 }
 
+const { retry } = defaultBudget
+
 const settings = toText(transactionSettings(defaultBudget, serverFacts.deadlockTimeoutMs))
 
 const tablesForStatements = [
@@ -241,8 +243,12 @@ export function locksPage(): GeneratedPage {
       ['Mode', 'Who waits'],
       Object.entries(modes).map(([mode, who]) => [mode, who]),
     ),
-    'A concurrent detach also waits until every transaction that used the parent has ended, and holds no lock while it',
-    'does. A `finalize` waits for older snapshots in the whole database, holds SHARE UPDATE EXCLUSIVE on the parent while it',
+    'A concurrent detach also waits until every transaction that used the parent has ended, without a limit, and holds no',
+    'lock on the parent while it does: readers and writers go on, but the rows of the partition are out of reach and its',
+    'range takes no new ones. It does not begin while one of these is open for longer than `statementTimeoutMs`; one that is',
+    'younger and then stays open makes it wait. `plan --locks` shows under `now` whom it would wait for.',
+    '',
+    'A `finalize` waits for older snapshots in the whole database, holds SHARE UPDATE EXCLUSIVE on the parent while it',
     'does, and gives way as other operations do. Readers and writers of the parent wait with neither.',
     '',
     '## On standbys',
@@ -255,12 +261,20 @@ export function locksPage(): GeneratedPage {
     '## How long',
     '',
     `A statement waits at most ${defaultBudget.lockTimeoutMs} ms for a lock (\`lockTimeoutMs\`), and always less than the server's`,
-    `\`deadlock_timeout\`; then it gives way, nothing is changed, and the next run tries again. It runs at most`,
+    `\`deadlock_timeout\`; then it gives way and nothing is changed. It runs at most`,
     `${defaultBudget.statementTimeoutMs} ms (\`statementTimeoutMs\`). Who queues behind a waiting statement waits as long as it does. The one`,
     'statement without a limit is DETACH CONCURRENTLY: cut short it would leave a partition whose rows nobody finds, and',
     'nobody queues behind its wait on the parent.',
     '',
     'Within an operation the parent is locked first, as every reader does. The other way round is a deadlock.',
+    '',
+    '## Tried again',
+    '',
+    `An operation that gave way tries again after a pause of about ${retry.firstPauseMs} ms, then of about ${retry.firstPauseMs * retry.factor} ms, and so on up to`,
+    `about ${retry.longestPauseMs / 1_000} s. The operations of one table share ${defaultBudget.giveUpAfterMs / 1_000} s of that in one run (\`giveUpAfterMs\`). Where one has used`,
+    'them up, those after it are tried once, and what was not done is left to the next run. The result then says how often the',
+    'operation gave way and who was in the way. With `giveUpAfterMs: 0` each is tried once. Creations come first in a plan, so',
+    'that a detach that nobody lets through does not cost them their time.',
   ])
 }
 

@@ -8,6 +8,7 @@ import {
 import { exitCodeOfRun } from './failure-code.ts'
 import type { Hide } from './failure.ts'
 import type { TableObservation } from './render/metrics.ts'
+import { tableText } from './render/printable.ts'
 import { counted } from './render/quantities.ts'
 import { renderRun, summarizeRuns } from './render/run-result.ts'
 import type { TableReport } from './report.ts'
@@ -121,7 +122,7 @@ export function closingOfRuns({ reports, tables, saved }: RunsToClose): string {
     ...(reports.some(({ result }) => cutShort(result))
       ? ['A concurrent detach was cut short and may be pending; the next run finishes it.']
       : []),
-    ...(broken > 0 ? [`${counted(broken, 'table')} did not end well.`] : []),
+    ...(broken > 0 ? [`${counted(broken, 'table')} did not end well${named(reports)}.`] : []),
     ...(withheld > 0
       ? [
           `${counted(withheld, 'operation')} ${withheld === 1 ? 'was' : 'were'} withheld, because rows would be taken away: ${saved && reports.some(isSpent) ? 'this plan does not hold any more, so make a new one with `plan --save` and carry it out with --allow-destructive' : 'look at the plan, then run again with --allow-destructive'}, or set allowDestructive for the table in the configuration.`,
@@ -129,6 +130,17 @@ export function closingOfRuns({ reports, tables, saved }: RunsToClose): string {
       : []),
   ].join(' ')
 }
+
+/** Which tables those are, where there are several in the report; of many the first. */
+function named(reports: readonly RunTableReport[]): string {
+  const broken = reports.filter(({ result }) => !result.success)
+  if (broken.length === 0 || reports.length === 1) return ''
+  const names = broken.map(({ table }) => tableText(table))
+  const more = names.length - mostNamed
+  return `: ${names.slice(0, mostNamed).join(', ')}${more > 0 ? ` and ${more} more` : ''}`
+}
+
+const mostNamed = 20
 
 /** Carried out in part, the plan of a table does not fit what is there any more. */
 function isSpent({ withheld, result }: RunTableReport): boolean {

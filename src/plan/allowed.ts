@@ -2,6 +2,7 @@ import { formatTableName, sameTable } from '../model/table-name.ts'
 import type { TablePartitionConfig } from '../policy/config.ts'
 import type { Finding } from './finding.ts'
 import { finding } from './finding.ts'
+import { listed } from './listed.ts'
 import type { Operation } from './operation.ts'
 
 /** Leaves out what has a hazard that is not allowed, together with what would follow it. */
@@ -28,7 +29,7 @@ export function allowedOnly(
       finding('hazard-not-allowed', {
         relation: partition,
         ...('range' in operation && operation.range && { range: operation.range }),
-        message: `To ${kind} ${formatTableName(partition)} is due and has ${forbidden.join(', ')}, which allowHazards does not allow.`,
+        message: `The ${kind} of ${formatTableName(partition)} is due, and its ${forbidden.length === 1 ? 'hazard' : 'hazards'} ${listed(forbidden)} ${forbidden.length === 1 ? 'is' : 'are'} not allowed (allowHazards).`,
         next: 'Allow it, or have it done by hand when it suits.',
       }),
     )

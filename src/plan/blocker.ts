@@ -93,12 +93,12 @@ export function adviceAbout(holders: readonly LockHolder[], { role, mayHurry }: 
   return advice
 }
 
-/** `pid 4711 (psql, idle in transaction for 6 s: SELECT count(*) FROM events) holds ACCESS SHARE on app.events` */
+/** `pid 4711 (psql, idle in transaction, transaction open for 6 s, last statement: SELECT count(*) FROM events) holds ACCESS SHARE on app.events` */
 export function describeHolder(holder: LockHolder): string {
   return `${describeSession(holder)} holds ${holder.mode} on ${formatTableName(holder.relation)}`
 }
 
-/** `pid 4711 (psql, idle in transaction for 6 s: SELECT count(*) FROM events) has an older snapshot` */
+/** `pid 4711 (psql, idle in transaction, transaction open for 6 s, last statement: SELECT count(*) FROM events) has an older snapshot` */
 export function describeSnapshot(holder: Holder): string {
   return `${describeSession(holder)} has an older snapshot`
 }
@@ -108,11 +108,17 @@ function describeSession(holder: Holder): string {
     holder.pid === undefined ? `the prepared transaction '${holder.prepared ?? ''}'` : `pid ${holder.pid}`
   const kind = isAutovacuum(holder) ? 'an autovacuum' : holder.application
   const hidden = holder.hidden === true ? 'its query is hidden' : ''
-  const since = holder.ageMs === undefined ? '' : ` for ${seconds(holder.ageMs)} s`
-  const state = holder.state === undefined ? since.trim() : `${holder.state}${since}`
-  const about = [kind, state, hidden].filter((part) => part !== undefined && part !== '').join(', ')
+  // The age is the transaction's: how long it has been in this state is not asked.
+  const since = holder.ageMs === undefined ? '' : `transaction open for ${seconds(holder.ageMs)} s`
+  const about = [kind, holder.state, since, hidden]
+    .filter((part) => part !== undefined && part !== '')
+    .join(', ')
+  // Its lock may come from an earlier one.
+  const which = holder.state === 'active' ? 'statement' : 'last statement'
   const query =
-    holder.query === undefined || holder.query === '' ? '' : `: ${holder.query.replaceAll(/\s+/g, ' ')}`
+    holder.query === undefined || holder.query === ''
+      ? ''
+      : `${about === '' ? '' : ', '}${which}: ${holder.query.replaceAll(/\s+/g, ' ')}`
   const said = about === '' && query === '' ? '' : ` (${about}${query})`
   return `${who}${said}`
 }

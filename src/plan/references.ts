@@ -75,7 +75,7 @@ export function decideReferences(
   return {
     leaving,
     findings: [
-      ...[...denied.values()].map(mayNotRead),
+      ...[...denied.values()].map((check) => mayNotRead(check, input.tree.server.role)),
       ...[...kept.referred.values()].map(areReferredTo),
       ...[...kept.tooLong.values()].map((group) => takesTooLong(group, longestMs)),
       ...[...kept.unread.values()].map(cannotBeRead),
@@ -179,7 +179,7 @@ function takesTooLong({ check, totalMs, others, ...group }: Group, longestMs: nu
     message: `${listed(group.said)} expired and ${isOne ? 'is' : 'are'} not detached: to see that no row of ${table} refers to ${isOne ? 'it' : 'them'} (foreign key ${check.foreignKey}), PostgreSQL looks through ${table} (${sizeOf(check.bytes)}) under a lock that stops readers and writers of both tables. That was measured without the lock: ${ms}${besides}, longer than the ${longestMs} ms that they may wait (lockTimeoutMs).`,
     next: check.indexed
       ? `${table} has an index that begins with ${columns}, so ${instead}.`
-      : `${table} has no index that begins with ${columns}: create one, which makes it short where the partition has few rows, ${instead}.`,
+      : `${table} has no index that begins with ${columns}: create one, which makes it short where the partition has few rows (where it has many, it can still be too long); otherwise ${instead}.`,
   })
 }
 
@@ -194,12 +194,13 @@ function cannotBeRead({ check, ...group }: Group): Finding {
 }
 
 /** What is planned stays planned: whoever applies may be another role, and the server checks in any case. */
-function mayNotRead(check: ReferenceCheck): Finding {
+function mayNotRead(check: ReferenceCheck, role: string): Finding {
+  const to = quoteIdentifier(role)
   const table = formatTableName(check.table)
   return finding('rights-missing', {
     relation: check.table,
     message: `Whether rows of ${table} refer to what is to be detached (foreign key ${check.foreignKey}) may not be read: ${whyOf(check)}. PostgreSQL looks there with the rights of whoever detaches, so without them the detach fails.`,
-    next: `Let an administrator grant it: GRANT SELECT ON ${quoteIdentifier(check.table.schema)}.${quoteIdentifier(check.table.name)}, and USAGE on its schema. \`pg-partsmith grants\` prints all that is missing.`,
+    next: `Let an administrator grant it: GRANT USAGE ON SCHEMA ${quoteIdentifier(check.table.schema)} TO ${to}; GRANT SELECT ON ${quoteIdentifier(check.table.schema)}.${quoteIdentifier(check.table.name)} TO ${to}; \`pg-partsmith grants\` prints all that is missing.`,
   })
 }
 
@@ -231,8 +232,8 @@ function whyOf({ answer }: ReferenceCheck): string {
 }
 
 function countedRows(rows: number): string {
-  if (rows >= mostRows) return `at least ${mostRows} rows`
-  return rows === 1 ? '1 row' : `${rows} rows`
+  if (rows >= mostRows) return `at least ${mostRows.toLocaleString('en-US')} rows`
+  return rows === 1 ? '1 row' : `${rows.toLocaleString('en-US')} rows`
 }
 
 function sizeOf(bytes: number): string {

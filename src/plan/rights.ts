@@ -38,10 +38,16 @@ export function missingRights(
   const fallback = parent.mayEmptyDefault ? undefined : defaultPartition(tree)
   const schema = quoteIdentifier(parent.name.schema)
   const role = quoteIdentifier(server.role)
+  // Before, the role says it for all of its memberships.
+  const saysInherit = server.versionNum >= 160_000
+  const needsInherit =
+    owners.length === 0 || saysInherit
+      ? ''
+      : ` A role that is NOINHERIT does not use what it is a member of: ALTER ROLE ${role} INHERIT;`
   const lacking = [
     ...owners.map((owner) => ({
       is: `it is no member of ${quoteIdentifier(owner)}, which owns ${listed(foreign.filter((one) => one.owner === owner).map(({ name }) => formatTableName(name)))}`,
-      grant: `GRANT ${quoteIdentifier(owner)} TO ${role}`,
+      grant: `GRANT ${quoteIdentifier(owner)} TO ${role}${saysInherit ? ' WITH INHERIT TRUE, SET TRUE' : ''}`,
     })),
     ...(fallback
       ? [
@@ -56,7 +62,10 @@ export function missingRights(
       : [
           {
             is: `it may not create tables in the schema ${schema}`,
-            grant: `GRANT USAGE, CREATE ON SCHEMA ${schema} TO ${role}`,
+            // The owner of a partition must have it, and whoever is a member of that has it, too.
+            grant: parent.owned
+              ? `GRANT USAGE, CREATE ON SCHEMA ${schema} TO ${quoteIdentifier(parent.owner)}`
+              : undefined,
           },
         ]),
   ]
@@ -64,7 +73,7 @@ export function missingRights(
   return [
     finding('rights-missing', {
       message: `The role ${role} lacks what a run on ${formatTableName(parent.name)} needs: ${lacking.map(({ is }) => is).join('; ')}.`,
-      next: `Run as the owner of the table, or let an administrator grant it: ${lacking.map(({ grant }) => `${grant};`).join(' ')} A membership counts where it is inherited. \`pg-partsmith grants\` prints all that is missing.`,
+      next: `Run as the owner of the table, or let an administrator grant it: ${lacking.flatMap(({ grant }) => (grant === undefined ? [] : [`${grant};`])).join(' ')}${needsInherit} \`pg-partsmith grants\` prints all that is missing.`,
     }),
   ]
 }

@@ -8,6 +8,11 @@ export function whyNotAsReviewed(
 ): string | undefined {
   if (decided === undefined) return 'it would not be planned now'
   if (reviewed !== undefined && sameDecision(reviewed, decided)) return undefined
+  if (reviewed?.kind === 'detach' && decided.kind === 'detach' && reviewed.mode !== decided.mode) {
+    return reviewed.mode === 'concurrent'
+      ? 'the plan detaches it concurrently, and now it would be by the blocking form, as it always is through a pooler'
+      : 'the plan detaches it by the blocking form, as through a pooler, and now it would be concurrently'
+  }
   return 'the plan says something else about it than would be planned now'
 }
 

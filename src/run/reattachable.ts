@@ -21,7 +21,7 @@ export function isKnown(name: TableName, { partitions, detached }: PartitionTree
 /** Why a table that is not known cannot be attached again. */
 export function whyUnknown(
   name: TableName,
-  { parent, partitions, detached }: PartitionTree,
+  { parent, detached }: PartitionTree,
   { takenNames }: Pick<Evidence, 'takenNames'>,
 ): PartitionError {
   const [table, whole] = [formatTableName(name), formatTableName(parent.name)]
@@ -33,7 +33,7 @@ export function whyUnknown(
         orphans.length === 0
           ? `No detached table is marked for ${whole}.`
           : `Detached from ${whole}: ${listed(orphans.map(formatTableName))}.`
-      const near = didYouMean(name, [...orphans, ...partitions.map((one) => one.name)])
+      const near = didYouMean(name, orphans)
       return new PartitionNotFoundError(
         `There is no table ${table} to attach again. ${near}${which} Nothing was changed.`,
       )

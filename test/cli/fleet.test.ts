@@ -84,7 +84,7 @@ describe('many tables in one run', () => {
     const { code, stdout, stderr } = await runBinary(['maintain'], { cwd })
     expect(stderr).toContain('There is no table app.b in this database.')
     expect(stdout).toContain('Created 9.')
-    expect(stdout).toContain('1 table did not end well.')
+    expect(stdout).toContain('1 table did not end well: app.b.')
     expect(code).toBe(4)
   })
 

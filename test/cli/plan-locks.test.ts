@@ -18,7 +18,7 @@ describeCli('plan --locks', (major, cli) => {
     const { code, stdout } = await cli(['plan', '--locks'], { cwd })
     expect(unwrapped(stdout)).toMatch(
       new RegExp(
-        `now pid ${pid} \\(the-reader, idle in transaction for [\\d.]+ s: SELECT count\\(\\*\\) FROM app\\.events\\) holds ACCESS SHARE on app\\.events`,
+        `now pid ${pid} \\(the-reader, idle in transaction, transaction open for [\\d.]+ s, last statement: SELECT count\\(\\*\\) FROM app\\.events\\) holds ACCESS SHARE on app\\.events`,
       ),
     )
     expect(stdout).toContain('on a standby, queries of')

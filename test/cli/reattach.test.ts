@@ -131,7 +131,7 @@ describeCli('reattach', (major, cli) => {
 
   it('guesses the name that was meant, and keeps what was done before it', async () => {
     const { cwd, database } = await prepared()
-    const { code, stdout, stderr } = await cli(reattach('events_old_2', 'event_old_3'), { cwd })
+    const { code, stdout, stderr } = await cli(reattach('app.events_old_2', 'event_old_3'), { cwd })
     expect(code).toBe(4)
     expect(stderr).toContain(
       'There is no table app.event_old_3 to attach again. Did you mean app.events_old_3? Detached from app.events: app.events_old_3.',
@@ -139,6 +139,13 @@ describeCli('reattach', (major, cli) => {
     expect(stdout).toContain('  attached  events_old_2')
     expect(stdout).toMatch(/\nAttached 1 table\. 1 table was not attached\.\n$/)
     expect(await partitionsOf(database)).toContain('events_old_2')
+  })
+
+  it('guesses none that is attached', async () => {
+    const { cwd } = await prepared()
+    const { stderr } = await cli(reattach('event_old_1'), { cwd })
+    expect(stderr).toContain('There is no table app.event_old_1 to attach again.')
+    expect(stderr).not.toContain('app.events_old_1')
   })
 
   it('refuses a table without a marker', async () => {

@@ -92,7 +92,7 @@ describeEachServer('a detached table that is attached again', (major) => {
       const before = await relatedTo(database)
       const { client } = await watchedClient(database)
       const result = await attach(client)
-      expect(result.operations).toMatchObject([{ kind: 'attach', status: 'refused' }])
+      expect(result.operations).toMatchObject([{ kind: 'attach', status: 'failed' }])
       expect(result.issues[0]?.message).toMatch(sentence)
       expect(await relatedTo(database)).toEqual(before)
     },

@@ -96,7 +96,7 @@ describeEachServer('finishing a detach', (major) => {
     for (const reader of readers) {
       expect(result.issues[0]?.message).toMatch(
         new RegExp(
-          `pid ${reader.pid} \\(the-reader, idle in transaction for [\\d.]+ s: SELECT count\\(\\*\\) FROM elsewhere\\) has an older snapshot`,
+          `pid ${reader.pid} \\(the-reader, idle in transaction, transaction open for [\\d.]+ s, last statement: SELECT count\\(\\*\\) FROM elsewhere\\) has an older snapshot`,
         ),
       )
       await reader.end()

@@ -53,7 +53,9 @@ describeEachServer('a run that is in the way of others', (major) => {
     const [issue] = result.issues
     expect(issue).toMatchObject({ code: 'lock-timeout' })
     expect(issue?.message).toMatch(/a lock was not free within 100 ms, so it gave way, \d+ times\./)
-    expect(issue?.message).toContain(`In the way: pid ${reader.pid} (the-reader, idle in transaction for `)
+    expect(issue?.message).toContain(
+      `In the way: pid ${reader.pid} (the-reader, idle in transaction, transaction open for `,
+    )
     expect(issue?.message).toContain('SELECT count(*) FROM events) holds ACCESS SHARE on public.')
     await reader.end()
     expect(await database.sql(`SELECT relname FROM pg_class WHERE relname LIKE 'events%'`)).toHaveLength(2)

@@ -30,7 +30,7 @@ describeEachServer('a concurrent detach', (major) => {
     expect(result.operations[0]).toMatchObject({ kind: 'detach', status: 'failed' })
     expect(result.issues[0]?.message).toMatch(
       new RegExp(
-        `the rows of public\\.old would be out of sight for as long as pid ${rows[0]?.pid} \\(the-report, idle in transaction for .*\\) holds ACCESS SHARE on public\\.(old|events), so it was not begun`,
+        `the rows of public\\.old would be out of sight for as long as pid ${rows[0]?.pid} \\(the-report, idle in transaction, transaction open for .*\\) holds ACCESS SHARE on public\\.(old|events), so it was not begun`,
       ),
     )
     expect(await pending(database)).toBe(0)

@@ -4,6 +4,7 @@ import type { CommandIo } from '../command-io.ts'
 import type { CommandSpec } from '../command-spec.ts'
 import { eachTable } from '../each-table.ts'
 import type { ExitCode } from '../exit-code.ts'
+import { partitionNamed } from '../partition-named.ts'
 import { wrap } from '../render/columns.ts'
 import { printable, tableText } from '../render/printable.ts'
 import { counted, formatChosenSpan } from '../render/quantities.ts'
@@ -21,7 +22,8 @@ export async function adoptTables(
   refuseUnclear(workspace.tables, partitions)
   const tables = await eachTable(workspace, 'adopting in', async (table): Promise<TableReport> => {
     const { config } = table
-    for (const partition of partitions) {
+    const names = partitions.map((given) => partitionNamed(given, config.table))
+    for (const partition of names) {
       await partsmith.adoptPartition(config, partition, { signal: io.signal })
     }
     // They are marked in any case; what is not known now is said without the moment.
@@ -32,14 +34,14 @@ export async function adoptTables(
       lines: (page) => [
         ...tableHeader(table, page),
         '',
-        ...partitions.flatMap((name) => [
+        ...names.flatMap((name) => [
           `  ${page.style.good('adopted')}  ${printable(name)}`,
           ...wrap(printable(whatBecomesOf(name, table, seen)), { first: '    ', columns: page.columns }),
           '    To keep it after all, clear its comment:',
           `      ${clearComment(name, table)}`,
         ]),
       ],
-      fields: { adopted: partitions },
+      fields: { adopted: names },
       observed: { table: config.table, up: true },
     }
   })
@@ -86,7 +88,7 @@ function clearComment(name: string, { config }: DocumentTable): string {
 function refuseUnclear(tables: readonly DocumentTable[], partitions: readonly string[]): void {
   const problem =
     partitions.length === 0
-      ? 'No table to adopt was named. Name it with --partition, without its schema.'
+      ? 'No table to adopt was named. Name it with --partition.'
       : tables.length === 1
         ? undefined
         : `It is not clear which table ${partitions.join(', ')} belonged to. Say it with --table: ${tables
@@ -114,7 +116,7 @@ export const adoptCommand: CommandSpec = {
     ...tableOptions,
     {
       flags: '--partition <name>',
-      description: `A detached table in the schema of the partitioned one, without the schema. May be given several times.`,
+      description: `A detached table in the schema of the partitioned one, with the schema or without. May be given several times.`,
       repeatable: true,
     },
   ],

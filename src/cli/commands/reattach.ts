@@ -5,6 +5,7 @@ import type { CommandSpec } from '../command-spec.ts'
 import { eachTable } from '../each-table.ts'
 import { worstOf, type ExitCode } from '../exit-code.ts'
 import { exitCodeOfError, exitCodeOfRun } from '../failure-code.ts'
+import { partitionNamed } from '../partition-named.ts'
 import { wrap } from '../render/columns.ts'
 import { renderFindings } from '../render/findings.ts'
 import { printable, tableText } from '../render/printable.ts'
@@ -57,7 +58,8 @@ async function tryEach(
     readonly attempts: Attempt[]
   },
 ): Promise<unknown> {
-  for (const partition of about.partitions) {
+  for (const given of about.partitions) {
+    const partition = partitionNamed(given, about.table.config.table)
     try {
       const result = await partsmith.reattachPartition(about.table.config, partition, { signal: io.signal })
       about.attempts.push({ partition, result: withoutPasswords(result, hide) })
@@ -110,7 +112,7 @@ function closingOf(attempts: readonly Attempt[], wanted: number): string {
 function refuseUnclear(tables: readonly DocumentTable[], partitions: readonly string[]): void {
   const problem =
     partitions.length === 0
-      ? 'No table to attach again was named. Name it with --partition, without its schema; `inspect` lists those that are detached.'
+      ? 'No table to attach again was named. Name it with --partition; `inspect` lists those that are detached.'
       : tables.length === 1
         ? undefined
         : `It is not clear which table ${partitions.join(', ')} belongs to. Say it with --table: ${tables
@@ -138,7 +140,7 @@ export const reattachCommand: CommandSpec = {
     ...tableOptions,
     {
       flags: '--partition <name>',
-      description: `A detached table in the schema of the partitioned one, without the schema. May be given several times.`,
+      description: `A detached table in the schema of the partitioned one, with the schema or without. May be given several times.`,
       repeatable: true,
     },
   ],

@@ -1,4 +1,4 @@
-import type { Operation } from '../../index.ts'
+import { formatTableName, type Operation, type TableName } from '../../index.ts'
 import { printable, tableText } from './printable.ts'
 import { formatSize } from './quantities.ts'
 
@@ -8,14 +8,25 @@ export function lockRows({ locks }: Operation): readonly (readonly string[])[] {
 }
 
 /** One line for each table that is read while others wait. */
-export function scanLines({ kind, scans }: Operation): readonly string[] {
+export function scanLines({ kind, scans, locks }: Operation): readonly string[] {
   return scans
     .filter(({ bytes }) => bytes > 0)
     .map(({ relation, bytes, estimatedMs }) =>
       kind === 'detach'
-        ? `looks through ${tableText(relation)} (${formatSize(bytes)}) for rows that refer to it with them in hand: about ${estimatedMs} ms`
-        : `reads ${formatSize(bytes)} of ${tableText(relation)} with them in hand: about ${estimatedMs} ms`,
+        ? `looks through ${tableText(relation)} (${formatSize(bytes)}) for rows that refer to it while it holds these locks: about ${estimatedMs} ms`
+        : `reads ${formatSize(bytes)} of ${tableText(relation)} while it holds these locks${isDefault(relation, locks) ? ' (twice its size without an index on the key)' : ''}: about ${estimatedMs} ms`,
     )
+}
+
+function isDefault(relation: TableName, locks: Operation['locks']): boolean {
+  const name = formatTableName(relation)
+  return locks.some((lock) => lock.role === 'default' && formatTableName(lock.relation) === name)
+}
+
+/** What a concurrent detach waits for, which no limit ends, and what that costs. */
+export function waitLine(operation: Operation): string | undefined {
+  if (operation.kind !== 'detach' || operation.mode !== 'concurrent') return undefined
+  return `once begun, waits without a limit for open transactions that use ${tableText(operation.parent)}; meanwhile its rows are out of reach and its range takes no new ones`
 }
 
 /** What becomes of queries on standbys, where no other lock than ACCESS EXCLUSIVE is replayed. */

@@ -8,7 +8,7 @@ import {
   type PlanBlockers,
 } from '../../index.ts'
 import { alignColumns, alignWithin, displayWidth, wrap } from './columns.ts'
-import { lockRows, scanLines, standbyLine } from './lock-words.ts'
+import { lockRows, scanLines, standbyLine, waitLine } from './lock-words.ts'
 import { formatRange } from './moment.ts'
 import { partitionText, printable, tableText } from './printable.ts'
 import { counted, formatCount, formatSize } from './quantities.ts'
@@ -96,13 +96,14 @@ function renderLocks(
     : rows.flatMap(([relation = '', mode = '', effect = '']) =>
         [`${relation}  ${mode}`].concat(wrap(effect, { first: '  ', columns: columns - inner.length - 7 })),
       )
+  const wait = waitLine(operation)
   const labelled = (label: string, text: string): readonly string[] =>
     wrap(text, { first: `${inner}${label.padEnd(5)}  `, rest: `${inner}${' '.repeat(9)}`, columns })
   return [
-    ...[...lines, ...scanLines(operation)].map((line, index) =>
-      style.muted(`${inner}${index === 0 ? 'locks' : '     '}  ${line}`),
+    ...lines.map((line, index) => style.muted(`${inner}${index === 0 ? 'locks' : '     '}  ${line}`)),
+    ...[...scanLines(operation), ...(wait === undefined ? [] : [wait]), standbyLine(operation)].flatMap(
+      (text) => labelled('', text).map((line) => style.muted(line)),
     ),
-    ...labelled('', standbyLine(operation)).map((line) => style.muted(line)),
     ...(blockers === undefined
       ? []
       : blockers.length === 0
@@ -163,12 +164,18 @@ function describeScan(operation: Operation): string {
   const fallback = 'the DEFAULT partition in full, to be sure that no row of the range is left there'
   if (operation.kind === 'detach') {
     const names = new Set(operation.scans.map(({ relation }) => tableText(relation)))
-    return `may read ${[...names].join(' and ')} in full, to be sure that no row refers to the partition`
+    return `may read ${listed([...names])} in full, to be sure that no row refers to the partition`
   }
   // Its own rows are proven to be in the range beforehand, without a lock that anybody waits for.
   if (operation.kind !== 'attach' || operation.provesRange) return `reads ${fallback}`
   const own = 'reads the table in full to check its rows, unless its CHECK proves them'
   return operation.guard.defaultOid === null ? own : `${own}, and ${fallback}`
+}
+
+/** `a`, `a and b`, `a, b and c`. */
+function listed(names: readonly string[]): string {
+  const last = names.at(-1) ?? ''
+  return names.length < 2 ? last : `${names.slice(0, -1).join(', ')} and ${last}`
 }
 
 /** Tables that others use: the partition itself is locked in any case. */
@@ -178,7 +185,7 @@ function exclusivelyLocked(operation: Operation): string {
     ({ relation, mode }) => mode === 'ACCESS EXCLUSIVE' && formatTableName(relation) !== own,
   )
   const names = (others.length > 0 ? others : operation.locks).map(({ relation }) => tableText(relation))
-  return [...new Set(names)].join(' and ')
+  return listed([...new Set(names)])
 }
 
 function sameNotes(a: Operation, b: Operation): boolean {

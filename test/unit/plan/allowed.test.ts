@@ -55,7 +55,7 @@ describe('the hazards that are allowed', () => {
         code: 'hazard-not-allowed',
         relation: { name: 'events__2026_01' },
         message:
-          'To detach app.events__2026_01 is due and has not-transactional, which allowHazards does not allow.',
+          'The detach of app.events__2026_01 is due, and its hazard not-transactional is not allowed (allowHazards).',
       },
     ])
   })

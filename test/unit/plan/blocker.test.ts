@@ -33,13 +33,13 @@ describe('who is in the way of a lock', () => {
 
   it('is told in a sentence with what is known of it', () => {
     expect(describeHolder(reader)).toBe(
-      'pid 7 (psql, idle in transaction for 6.2 s: SELECT 1) holds ACCESS SHARE on app.events',
+      'pid 7 (psql, idle in transaction, transaction open for 6.2 s, last statement: SELECT 1) holds ACCESS SHARE on app.events',
     )
     expect(describeHolder({ relation: events, mode: 'ACCESS SHARE', pid: 9, hidden: true })).toBe(
       'pid 9 (its query is hidden) holds ACCESS SHARE on app.events',
     )
     expect(describeHolder({ relation: events, mode: 'ROW EXCLUSIVE', prepared: 'tx-1', ageMs: 60_000 })).toBe(
-      "the prepared transaction 'tx-1' (for 60 s) holds ROW EXCLUSIVE on app.events",
+      "the prepared transaction 'tx-1' (transaction open for 60 s) holds ROW EXCLUSIVE on app.events",
     )
   })
 })

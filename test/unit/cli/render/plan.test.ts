@@ -120,11 +120,13 @@ describe('a plan for people', () => {
     expect(lines.filter((line) => line.length > 80)).toEqual([])
     const text = lines.join('\n')
     expect(text).toContain(`
-             now    pid 4711 (a\\u{1b}report, idle in transaction for 61 s:
-                      SELECT count(*) FROM events WHERE created_at > now() - $1)
-                      holds ACCESS SHARE on app.events
-                    pid 4712 (a\\u{1b}report, idle in transaction for 61 s, its
-                      query is hidden) holds ACCESS SHARE on app.events
+             now    pid 4711 (a\\u{1b}report, idle in transaction, transaction
+                      open for 61 s, last statement: SELECT count(*) FROM events
+                      WHERE created_at > now() - $1) holds ACCESS SHARE on
+                      app.events
+                    pid 4712 (a\\u{1b}report, idle in transaction, transaction
+                      open for 61 s, its query is hidden) holds ACCESS SHARE on
+                      app.events
 `)
     expect(text).toContain('\n             now    nobody is in the way\n')
     expect(text).toContain(
