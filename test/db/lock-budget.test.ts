@@ -2,10 +2,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 
 import { expect, it, onTestFinished } from 'vitest'
 
-import { createPartsmith } from '../../src/index.ts'
+import { createPartsmith, fromPg } from '../../src/index.ts'
 import type { MaintenanceResult } from '../../src/index.ts'
 import type { TestDatabase } from '../support/database.ts'
 import { createDatabase, describeEachServer } from '../support/database.ts'
+import { observedClient } from '../support/observed-client.ts'
+import { ownPool } from '../support/own-pool.ts'
 
 const now = '2026-03-15T12:00:00Z'
 const config = {
@@ -87,6 +89,31 @@ describeEachServer('a run that is in the way of others', (major) => {
     await stop.stop()
     expect(issue?.message).toMatch(/\d+ sessions? waited behind it, for up to \d+ ms, so it gave way/)
     expect(await database.sql(`SELECT relname FROM pg_class WHERE relname LIKE 'events%'`)).toHaveLength(2)
+  })
+
+  it('is cancelled also where those who wait for it hold all other connections of its pool', async () => {
+    await using database = await createDatabase(major)
+    await database.sql(withDefault)
+    await database.sql(slowAlter(2_000))
+    const pool = ownPool(database, { max: 4 })
+    const taken: Promise<{ release(): void }>[] = []
+    const client = observedClient(fromPg(pool), {
+      beforeSending: ({ text }) => {
+        if (taken.length === 0 && text.startsWith('LOCK TABLE ONLY'))
+          taken.push(...[1, 2, 3].map(() => pool.connect()))
+      },
+    })
+    const running = createPartsmith({
+      pool: client,
+      giveUpAfterMs: 0,
+      lockTimeoutMs,
+    }).maintainer.runMaintenanceSafe(config, { now })
+    await untilActive(database, 'ALTER TABLE%ATTACH%')
+    const started = performance.now()
+    await database.sql(`INSERT INTO events VALUES (1, '2030-01-01')`)
+    expect(performance.now() - started).toBeLessThan(lockTimeoutMs + slack)
+    for (const connection of taken) void connection.then((one) => one.release())
+    expect(await running).toMatchObject({ success: false, createdCount: 0 })
   })
 
   it.each([lockTimeoutMs, 5])('works for as long as it takes where nobody waits (%i ms)', async (short) => {
