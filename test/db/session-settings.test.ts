@@ -26,11 +26,11 @@ const expiring = { ...monthly, createAheadCount: 1, retentionCount: 1, dropAfter
 const applicationSettings = `
 SET lock_timeout = '7s'; SET statement_timeout = '8s'; SET TimeZone = 'Asia/Kolkata'; SET DateStyle = 'German';
 SET search_path = public; SET row_security = on; SET standard_conforming_strings = on; SET client_min_messages = error;
-SET idle_session_timeout = '1h'; SET client_connection_check_interval = '50s'; SET idle_in_transaction_session_timeout = '2h'`
+SET synchronous_commit = on; SET idle_session_timeout = '1h'; SET client_connection_check_interval = '50s'; SET idle_in_transaction_session_timeout = '2h'`
 const settingsNow = `
 SELECT string_agg(name || '=' || setting, ', ' ORDER BY name) AS all FROM pg_settings
 WHERE name IN ('lock_timeout', 'statement_timeout', 'transaction_timeout', 'TimeZone', 'DateStyle', 'search_path',
-  'row_security', 'standard_conforming_strings', 'client_min_messages', 'idle_session_timeout',
+  'row_security', 'standard_conforming_strings', 'client_min_messages', 'idle_session_timeout', 'synchronous_commit',
   'client_connection_check_interval', 'idle_in_transaction_session_timeout',
   'transaction_isolation', 'transaction_read_only', 'default_transaction_read_only')`
 
@@ -45,6 +45,25 @@ describeEachServer('the settings of a session', (major) => {
         expect(seen.returned.length).toBeGreaterThan(2)
         expect(new Set(seen.returned)).toEqual(new Set([seen.application]))
       })
+    })
+
+    it.each([
+      ['on', 'local'],
+      ['off', 'off'],
+    ])('and a change that is committed does not wait for a standby (%s)', async (role, own) => {
+      await using database = await createDatabase(major)
+      await database.sql(`${events} ALTER DATABASE ${database.name} SET synchronous_commit = ${role}`)
+      const seen = new Set<unknown>()
+      const client = observedClient(fromPg(ownPool(database)), {
+        beforeAnswer: async ({ text, ask }) => {
+          if (/^(ALTER|CREATE|DROP|COMMENT)/.test(text) && !text.endsWith('CONCURRENTLY'))
+            seen.add((await ask('SHOW synchronous_commit'))['synchronous_commit'])
+        },
+      })
+      const wanted = { ...expiring, createAheadCount: 2, dropAfter: '0 seconds' } as const
+      const result = await createPartsmith({ pool: client }).maintain(wanted, { now })
+      expect(result).toMatchObject({ createdCount: 1, detachedCount: 1, droppedCount: 1 })
+      expect([...seen]).toEqual([own])
     })
 
     it('after a blocked change', async () => {
