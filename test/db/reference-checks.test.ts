@@ -148,7 +148,7 @@ describeEachServer('rows that refer to a partition that has expired', (major) =>
     const plan = await planOf(database)
     expect(plan.operations).toEqual([])
     expect(plan.findings.map(({ message }) => message)).toEqual([
-      'public.e1 (at least 10000 rows) and public.e2 (2 rows) expired and are not detached: rows of public.notes refer to them (foreign key notes_event_event_at_fkey).',
+      'public.e1 (at least 10,000 rows) and public.e2 (2 rows) expired and are not detached: rows of public.notes refer to them (foreign key notes_event_event_at_fkey).',
     ])
     await agreesWithServer(database, plan, ['e1', 'e2'])
   })

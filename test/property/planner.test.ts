@@ -52,7 +52,7 @@ function horizonOf({ slots, current, config }: PlanningCase): bigint | undefined
 function isForbidden(plan: MaintenancePlan, name: Partition['name']): boolean {
   return plan.findings.some(
     ({ code, relation, message }) =>
-      code === 'hazard-not-allowed' && relation?.name === name.name && message.startsWith('To detach'),
+      code === 'hazard-not-allowed' && relation?.name === name.name && message.startsWith('The detach of '),
   )
 }
 
