@@ -12,7 +12,15 @@ import { declarationsIn } from './docstrings.ts'
 import { type GeneratedPage, page, table } from './page.ts'
 import { sampleOperation, serverFacts, type Surroundings } from './sample-plans.ts'
 
-const kinds: readonly OperationKind[] = ['create', 'attach', 'finalize', 'detach', 'drop', 'unmark']
+const kinds: readonly OperationKind[] = [
+  'create',
+  'attach',
+  'finalize',
+  'detach',
+  'drop',
+  'unmark',
+  'readmit',
+]
 
 const reasons: Readonly<Record<ReasonCode, readonly [readonly OperationKind[], string]>> = {
   'create-ahead': [['create'], 'the period lies in the creation horizon and nothing covers it'],
@@ -26,6 +34,10 @@ const reasons: Readonly<Record<ReasonCode, readonly [readonly OperationKind[], s
   'follows-detach': [['drop'], 'the same plan detaches it, and no grace period is set'],
   'grace-elapsed': [['drop'], 'it was detached by an earlier run, and its grace period is over'],
   'half-built': [['drop'], 'a run ended between building and attaching it, and it is empty'],
+  'check-left-behind': [
+    ['readmit'],
+    'a run that was cut short has left the CHECK there; inserts of the range fail until it is off',
+  ],
   'marker-left-behind': [['unmark'], 'it was marked for a detach that did not happen, and has not expired'],
 }
 
@@ -192,6 +204,11 @@ await detaching.query('ALTER TABLE app.events DETACH PARTITION app.events__2026_
 detaching.release(true)
 reader.release(true)
 await pool.end()`,
+  readmit: `import { Pool } from 'pg'
+const pool = new Pool({ connectionString: process.env['DATABASE_URL'] })
+await pool.query('CREATE TABLE app.events_default PARTITION OF app.events DEFAULT')
+await pool.query("ALTER TABLE app.events_default ADD CONSTRAINT pg_partsmith_excluded CHECK (NOT (created_at >= '2026-05-01 00:00:00+00' AND created_at < '2026-06-01 00:00:00+00')) NOT VALID")
+await pool.end()`,
   detach: `import { Pool } from 'pg'
 const pool = new Pool({ connectionString: process.env['DATABASE_URL'] })
 await pool.query("ALTER TABLE app.events ATTACH PARTITION app.events__2026_01 FOR VALUES FROM ('2026-01-01 00:00:00+00') TO ('2026-02-01 00:00:00+00')")
@@ -214,7 +231,8 @@ const roles: readonly (readonly [string, string])[] = [
 /** Who waits for whom, from the operations themselves. */
 export function locksPage(): GeneratedPage {
   const rows = kinds.flatMap((kind) =>
-    surroundings.map(([name, around]) => {
+    // Without a DEFAULT there is nothing to take a CHECK off.
+    surroundings.slice(kind === 'readmit' ? 1 : 0).map(([name, around]) => {
       const operation = sampleOperation(kind, { ...around, foreignKeys: true })
       const mode = kind === 'detach' && operation.kind === 'detach' ? `, ${operation.mode}` : ''
       return [`${kind}${mode}`, name, ...roles.map(([relation]) => strongest(operation, relation))]
@@ -286,6 +304,8 @@ const strength: readonly LockMode[] = [
 ]
 
 function strongest(operation: Operation, role: string): string {
+  // DEFAULT has a column of its own.
+  if (role === 'partition' && operation.kind === 'readmit') return ''
   const name = role === 'partition' ? formatTableName(operation.partition) : role
   const found = operation.locks
     .filter(({ relation }) => formatTableName(relation) === name)

@@ -61,6 +61,7 @@ const situations = (): Readonly<Record<OperationKind, Pick<PartitionTree, 'parti
     detached: [detached('events__2026_01', january)],
   },
   unmark: { partitions: [attached('events__2026_03', march, { marked: true })], detached: [] },
+  readmit: { partitions: [attached('events__2026_03', march)], detached: [] },
 })
 
 /** An operation of the kind, as it is planned in these surroundings. */
@@ -74,6 +75,7 @@ export function sampleOperation(
   const into: readonly ForeignKey[] = foreignKeys
     ? [{ name: 'notes_event_fkey', table: { schema: 'app', name: 'notes' } }]
     : []
+  const excludes = kind === 'readmit'
   const { partitions, detached: orphans } = situations()[kind]
   const tree: PartitionTree = {
     server: serverFacts,
@@ -90,9 +92,10 @@ export function sampleOperation(
       owned: true,
       mayCreate: true,
       mayEmptyDefault: true,
+      ...(excludes && { defaultExcludesRange: true }),
       excludes: false,
     },
-    partitions: hasDefault ? [...partitions, defaultPartition] : partitions,
+    partitions: hasDefault || excludes ? [...partitions, defaultPartition] : partitions,
     detached: orphans.map((table) => ({ ...table, foreignKeys: out })),
   }
   const checks: readonly ReferenceCheck[] = into.map(({ name, table }) => ({

@@ -64,6 +64,8 @@ export interface ParentTable {
   readonly mayCreate: boolean
   /** Whether the connected role may lock DEFAULT and move rows out of it; true where there is none. */
   readonly mayEmptyDefault: boolean
+  /** DEFAULT has the CHECK that excludes the range of a coming partition: rows of that range are refused. */
+  readonly defaultExcludesRange?: true
 }
 
 export type RelationKind = 'table' | 'partitioned' | 'foreign' | 'other'

@@ -17,6 +17,8 @@ export interface AttachedBasis {
   readonly bound: string
   readonly pending: boolean
   readonly marked: boolean
+  /** It is DEFAULT, and has a CHECK that excludes a range. */
+  readonly excludes?: true
 }
 
 export interface DetachedBasis {
@@ -36,6 +38,8 @@ export function basisOf(tree: PartitionTree): PlanBasis {
       bound: partition.boundText,
       pending: partition.detachPending,
       marked: partition.marker !== undefined,
+      ...(partition.bound?.kind === 'default' &&
+        tree.parent.defaultExcludesRange && { excludes: tree.parent.defaultExcludesRange }),
     })),
     detached: tree.detached.map((table) => ({
       oid: table.oid,
@@ -94,6 +98,9 @@ function changes(was: Entry, is: Entry): readonly string[] {
     ...renamed,
     ...(was.bound === is.bound ? [] : [`${name} was attached ${was.bound} and is attached ${is.bound} now`]),
     ...(was.pending === is.pending ? [] : [`${is.pending ? 'a' : 'no'} detach of ${name} is pending now`]),
+    ...(was.excludes === is.excludes
+      ? []
+      : [`the CHECK that excludes a range from ${name} was ${is.excludes ? 'put on' : 'taken off'}`]),
     ...(was.marked === is.marked ? [] : [`the marker of ${name} was ${is.marked ? 'written' : 'removed'}`]),
   ]
 }

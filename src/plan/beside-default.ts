@@ -37,12 +37,13 @@ export function wayBesideDefault(
   const isAhead = slot.from >= current.to && evidence.rowsAhead === false
   if (isNew && isAhead && fallback.kind === 'table') return { kind: 'exclude', scans: [] }
   const name = formatTableName(fallback.name)
+  const once = tree.parent.defaultExcludesRange ? ', once the CHECK that excludes a range is off it' : ''
   return {
     kind: 'no',
     finding: finding('default-too-large', {
       relation: fallback.name,
       range,
-      message: `To attach a partition beside ${name} PostgreSQL reads all of it under a lock that stops readers and writers: about ${price.estimatedMs} ms, longer than the ${lockTimeoutMs} ms that they may wait (lockTimeoutMs). Rows may come in for ${range.from} to ${range.to} at any time, so its partition is not created, and they go on into DEFAULT.`,
+      message: `To attach a partition beside ${name} PostgreSQL reads all of it under a lock that stops readers and writers: about ${price.estimatedMs} ms, longer than the ${lockTimeoutMs} ms that they may wait (lockTimeoutMs). Rows may come in for ${range.from} to ${range.to} at any time, so its partition is not created, and they go on into DEFAULT${once}.`,
       next: 'Move rows out of DEFAULT until it is small and VACUUM it, or raise lockTimeoutMs if readers and writers may wait longer (it stays below the deadlock_timeout of the server).',
     }),
   }

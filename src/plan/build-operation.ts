@@ -15,6 +15,7 @@ import type {
   ParentGuard,
   PartitionGuard,
   RangeText,
+  ReadmitOperation,
   Reason,
   ScanUse,
   UnmarkOperation,
@@ -208,6 +209,27 @@ export function unmarkOperation({ tree }: BuildContext, partition: Partition): U
     locks: [lockUse('partition', partition.name, 'SHARE UPDATE EXCLUSIVE')],
     scans: [],
     guard: { ...partitionGuard(tree, partition), comment: partition.comment ?? '' },
+  }
+}
+
+export function readmitOperation(
+  { tree }: Pick<BuildContext, 'tree'>,
+  { name, oid }: Pick<Partition, 'name' | 'oid'>,
+): ReadmitOperation {
+  const locks = [lockUse('default', name, 'ACCESS EXCLUSIVE')]
+  return {
+    kind: 'readmit',
+    id: id('readmit', name),
+    parent: tree.parent.name,
+    partition: name,
+    reason: {
+      code: 'check-left-behind',
+      text: 'a run that was cut short excluded a range from it, and inserts there fail',
+    },
+    hazards: hazardsOfLocks(locks),
+    locks,
+    scans: [],
+    guard: { parentOid: tree.parent.oid, oid },
   }
 }
 

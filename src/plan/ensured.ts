@@ -17,6 +17,7 @@ export function ensured(
   const slots = (input.explicit ?? []).map((position) => timeline.slotAt(position))
   const operations = plan.operations.filter(
     (operation) =>
+      operation.kind === 'readmit' ||
       operation.reason.code === 'half-built' ||
       ((operation.kind === 'create' || operation.kind === 'attach') &&
         slots.some(({ range }) => range.from === operation.range.from)),

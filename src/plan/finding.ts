@@ -37,6 +37,7 @@ export type FindingCode =
   | 'rows-in-default'
   | 'rows-in-default-referenced'
   | 'default-too-large'
+  | 'range-excluded'
   | 'rows-astray-in-default'
   | 'default-not-movable'
   | 'marker-not-trusted'
@@ -109,6 +110,10 @@ export const findingCatalog: Readonly<Record<FindingCode, readonly [FindingSever
   'default-too-large': [
     'warning',
     'Attaching beside DEFAULT reads all of it under a lock, for longer than readers and writers may wait.',
+  ],
+  'range-excluded': [
+    'warning',
+    'DEFAULT has a CHECK that a run was to take off again, and inserts of its range fail until the next run has.',
   ],
   'rows-astray-in-default': [
     'warning',

@@ -14,6 +14,7 @@ export type Operation =
   | DetachOperation
   | DropOperation
   | UnmarkOperation
+  | ReadmitOperation
 
 export type OperationKind = Operation['kind']
 
@@ -27,6 +28,7 @@ export type ReasonCode =
   | 'grace-elapsed'
   | 'half-built'
   | 'marker-left-behind'
+  | 'check-left-behind'
 
 export interface Reason {
   readonly code: ReasonCode
@@ -135,6 +137,16 @@ export interface DropOperation extends OperationBase {
 export interface UnmarkOperation extends OperationBase {
   readonly kind: 'unmark'
   readonly guard: PartitionGuard & { readonly comment: string }
+}
+
+/** Takes a CHECK off DEFAULT, the partition of this operation, with which a run that was cut short excluded a range from it. */
+export interface ReadmitOperation extends OperationBase {
+  readonly kind: 'readmit'
+  readonly guard: {
+    readonly parentOid: string
+    /** DEFAULT's. */
+    readonly oid: string
+  }
 }
 
 export interface ParentGuard {

@@ -13,6 +13,7 @@ import type { DropDecision } from './orphans.ts'
 import { attaching, decideDetached } from './orphans.ts'
 import type { MaintenancePlan } from './plan.ts'
 import { finishPending } from './pending-detach.ts'
+import { rangeExcluded, readmission } from './readmission.ts'
 import { referencesNeeded } from './references.ts'
 import { decideRetention, expiredPartitions } from './retention.ts'
 import { missingRights } from './rights.ts'
@@ -30,7 +31,7 @@ export function planTable(input: PlanInput, evidence: Evidence): MaintenancePlan
   const result = surveyTree(input)
   const decided =
     'findings' in result
-      ? { operations: [], findings: result.findings }
+      ? { operations: [], findings: [...result.findings, ...rangeExcluded(input, [])] }
       : decide(input, result.survey, evidence)
   return {
     version: 1,
@@ -84,12 +85,17 @@ function decide(input: PlanInput, survey: Survey, evidence: Evidence): Decided {
     ...orphans.map((drop) => dropDetached(input, drop)),
     ...retention.drop,
   ]
-  const due = pending.isAny ? [...pending.operations, ...room] : [...room, ...retired]
+  const due = [
+    // Inserts are refused until it is done.
+    ...readmission(input),
+    ...(pending.isAny ? [...pending.operations, ...room] : [...room, ...retired]),
+  ]
   const allowed = allowedOnly(input.config, due)
   return {
     operations: allowed.operations,
     findings: [
       ...insertsFail(input, survey, allowed.operations),
+      ...rangeExcluded(input, allowed.operations),
       ...missingRights(input, survey, allowed.operations),
       ...allowed.findings,
       ...pending.findings,

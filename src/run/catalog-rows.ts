@@ -56,6 +56,7 @@ export function parentTable(row: CatalogRow, others: readonly TableName[]): Pare
     owned: isGiven(row, 'owned'),
     mayCreate: isGiven(row, 'creates'),
     mayEmptyDefault: isGiven(row, 'empties_default'),
+    ...(row['default_excludes'] === 'true' && { defaultExcludesRange: true }),
   }
 }
 

@@ -1,5 +1,11 @@
 import { isMarkerOf } from '../model/marker.ts'
-import type { DetachOperation, DropOperation, FinalizeOperation, UnmarkOperation } from '../plan/operation.ts'
+import type {
+  DetachOperation,
+  DropOperation,
+  FinalizeOperation,
+  ReadmitOperation,
+  UnmarkOperation,
+} from '../plan/operation.ts'
 import type { Seen } from '../sql/look-again.ts'
 
 /**
@@ -8,7 +14,7 @@ import type { Seen } from '../sql/look-again.ts'
  * Two maintainers that do not share a lock do the same work; whoever comes second has nothing to report.
  */
 export function isDone(
-  operation: FinalizeOperation | DetachOperation | DropOperation | UnmarkOperation,
+  operation: FinalizeOperation | DetachOperation | DropOperation | UnmarkOperation | ReadmitOperation,
   seen: Seen | undefined,
   markerPrefix: string,
 ): boolean {
@@ -23,5 +29,8 @@ export function isDone(
       return operation.guard.marker === 'building' && seen.attachedTo === guard.parentOid
     case 'unmark':
       return !isMarkerOf(seen.comment, markerPrefix)
+    case 'readmit':
+      // Where the CHECK is off already there is nothing that could fail.
+      return false
   }
 }

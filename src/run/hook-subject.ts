@@ -30,6 +30,7 @@ export function hookPhase(when: 'before' | 'after', operation: Operation): HookP
       return when === 'after' && operation.reason.code === 'detach-pending' ? 'afterDetach' : undefined
     case 'attach':
     case 'unmark':
+    case 'readmit':
       return undefined
   }
 }

@@ -1,4 +1,4 @@
-import { InvalidPartitionConfigError, PartitionAlreadyExistsError } from '../errors.ts'
+import { InvalidPartitionConfigError, LockLostError, PartitionAlreadyExistsError } from '../errors.ts'
 import type { WantedLock } from '../plan/blocker.ts'
 import { decodeMarker, defaultMarkerPrefix, validateMarkerPrefix } from '../model/marker.ts'
 import { isTimeZone } from '../model/time-zone.ts'
@@ -9,6 +9,7 @@ import type {
   DropOperation,
   FinalizeOperation,
   Operation,
+  ReadmitOperation,
   UnmarkOperation,
 } from '../plan/operation.ts'
 import { isMadeAtOnce } from '../sql/create.ts'
@@ -17,6 +18,7 @@ import { checkRace, sameRange } from '../sql/same-range.ts'
 import type { Adoption } from '../sql/adopt.ts'
 import { adoptSteps } from '../sql/adopt.ts'
 import { dropSteps } from '../sql/drop.ts'
+import { lookForExclusion, readmitSteps } from '../sql/exclude-from-default.ts'
 import { takeBackProofSteps } from '../sql/prove-range.ts'
 import type { Seen } from '../sql/look-again.ts'
 import { lookAgain, lookByOid, readSeen } from '../sql/look-again.ts'
@@ -33,6 +35,7 @@ import type { ClientSource } from './clients/to-client.ts'
 import { toClient } from './clients/to-client.ts'
 import { isDone } from './done-meanwhile.ts'
 import { explainFailure, isFromServer } from './explain-failure.ts'
+import { stillExcluded } from './still-excluded.ts'
 import { Patience } from './patience.ts'
 import type { OperationResult, PartitionRepository, RunContext } from './repository.ts'
 import { withConnection } from './session.ts'
@@ -95,10 +98,20 @@ export class PostgresPartitionRepository implements PartitionRepository {
     const built = build && (await this.#build(operation, build, run))
     if (built?.status === 'raced' || isMadeAtOnce(operation)) return built ?? { status: 'done' }
     try {
-      return await this.#attach(operation, attach, run)
+      const result = await this.#attach(operation, attach, run)
+      if (result.status === 'raced' && operation.excludesFromDefault) await this.#readmit(operation, run)
+      return result
     } catch (error) {
-      if (built?.oid !== undefined && isFromServer(error)) await this.#removeBuilt(operation, built.oid, run)
-      throw error
+      if (built?.oid === undefined) throw error
+      if (operation.excludesFromDefault && isStopped(run)) {
+        const { signal: _, ...unstopped } = run
+        await this.#readmit(operation, { ...unstopped, patience: this.#patience(1 / 4) })
+      }
+      if (!isFromServer(error)) throw error
+      const own = { ...run, patience: this.#patience() }
+      const left = operation.excludesFromDefault && (await this.#readmit(operation, own))
+      await this.#removeBuilt(operation, built.oid, own)
+      throw left ? stillExcluded(error, operation, left.why) : error
     }
   }
 
@@ -125,6 +138,10 @@ export class PostgresPartitionRepository implements PartitionRepository {
   }
 
   async unmarkPartition(operation: UnmarkOperation, run: RunContext): Promise<OperationResult> {
+    return this.#carryOut(operation, run)
+  }
+
+  async readmitRange(operation: ReadmitOperation, run: RunContext): Promise<OperationResult> {
     return this.#carryOut(operation, run)
   }
 
@@ -163,6 +180,28 @@ export class PostgresPartitionRepository implements PartitionRepository {
     }
   }
 
+  /**
+   * Takes off the CHECK that excludes the range from DEFAULT; what stood in the way of the attach may still be there, so
+   * it is tried for long again. Gives the failure where the CHECK stays.
+   */
+  async #readmit(
+    { parent, guard }: CreateOperation,
+    run: RunContext,
+  ): Promise<{ readonly why: unknown } | undefined> {
+    const { parentOid, defaultOid, default: fallback } = guard
+    if (!fallback || defaultOid === null) return undefined
+    try {
+      if (!(await this.#read(lookForExclusion(fallback), run))) return undefined
+      const readmission = { parent, partition: fallback, guard: { parentOid, oid: defaultOid } }
+      await this.#run(readmitSteps(readmission, this.#context(run)), run, [
+        { relation: fallback, mode: 'ACCESS EXCLUSIVE' },
+      ])
+      return undefined
+    } catch (why) {
+      return { why }
+    }
+  }
+
   /** Takes back what was built and cannot be attached now. Where this fails, too, the next run does it. */
   async #removeBuilt(operation: CreateOperation, oid: string, run: RunContext): Promise<void> {
     const guard = { parentOid: operation.guard.parentOid, oid, comment: null, marker: 'building' } as const
@@ -182,7 +221,7 @@ export class PostgresPartitionRepository implements PartitionRepository {
     run: RunContext,
   ): Promise<OperationResult> {
     try {
-      const outcome = await this.#run(steps, run, operation.locks)
+      const outcome = await this.#runAttach(operation, steps, run)
       return { status: 'done', rowsMoved: outcome.rowsMoved, ...oidOf(outcome) }
     } catch (error) {
       if (error instanceof StepRefused && error.refusal.code === 'raced') return { status: 'raced' }
@@ -190,8 +229,20 @@ export class PostgresPartitionRepository implements PartitionRepository {
     }
   }
 
+  /** Inserts of the range are refused after the first step of an exclusion, so the steps after it are soon given up. */
+  async #runAttach(
+    operation: CreateOperation | AttachOperation,
+    steps: readonly Step[],
+    run: RunContext,
+  ): Promise<StepsOutcome> {
+    const excludes = operation.kind === 'create' && operation.excludesFromDefault === true
+    if (!excludes) return this.#run(steps, run, operation.locks)
+    await this.#run(steps.slice(0, 1), run, operation.locks)
+    return this.#run(steps.slice(1), { ...run, patience: this.#patience(1 / 4) }, operation.locks)
+  }
+
   async #carryOut(
-    operation: FinalizeOperation | DetachOperation | DropOperation | UnmarkOperation,
+    operation: FinalizeOperation | DetachOperation | DropOperation | UnmarkOperation | ReadmitOperation,
     run: RunContext,
   ): Promise<OperationResult> {
     const { oid } = operation.guard
@@ -207,7 +258,7 @@ export class PostgresPartitionRepository implements PartitionRepository {
 
   /** Whether an operation that failed has come true all the same: somebody else did it meanwhile. */
   async #isDone(
-    operation: FinalizeOperation | DetachOperation | DropOperation | UnmarkOperation,
+    operation: FinalizeOperation | DetachOperation | DropOperation | UnmarkOperation | ReadmitOperation,
     run: RunContext,
   ): Promise<boolean> {
     try {
@@ -255,9 +306,14 @@ export class PostgresPartitionRepository implements PartitionRepository {
       client: this.client,
       signal: run.signal,
       budget: this.#budgetFor(run),
-      patience: run.patience ?? new Patience(this.budget.giveUpAfterMs),
+      patience: run.patience ?? this.#patience(),
       locks,
     })
+  }
+
+  /** New, of all the time that a run has, or of a part of it. */
+  #patience(share = 1): Patience {
+    return new Patience(this.budget.giveUpAfterMs * share)
   }
 
   #context({ server, now }: Pick<RunContext, 'server' | 'now'>): DdlContext {
@@ -305,6 +361,11 @@ export class PostgresPartitionRepository implements PartitionRepository {
         : `giveUpAfterMs is ${giveUpAfterMs}; it must be a whole number of milliseconds, or zero to try once.`
     return [...limits, patience]
   }
+}
+
+/** By whoever started it: with the lock of the table lost, another run may be at work. */
+function isStopped({ signal }: RunContext): boolean {
+  return signal?.aborted === true && !(signal.reason instanceof LockLostError)
 }
 
 function oidOf({ oid }: StepsOutcome): Pick<OperationResult, 'oid'> {

@@ -7,6 +7,7 @@ import type {
   DropOperation,
   FinalizeOperation,
   Operation,
+  ReadmitOperation,
   UnmarkOperation,
 } from '../plan/operation.ts'
 import type { Adoption } from '../sql/adopt.ts'
@@ -53,6 +54,8 @@ export interface PartitionRepository {
   detachPartition(operation: DetachOperation, run: RunContext): Promise<OperationResult>
   dropPartition(operation: DropOperation, run: RunContext): Promise<OperationResult>
   unmarkPartition(operation: UnmarkOperation, run: RunContext): Promise<OperationResult>
+  /** Takes the CHECK off DEFAULT that excludes a range from it. */
+  readmitRange(operation: ReadmitOperation, run: RunContext): Promise<OperationResult>
   /** Marks a detached table as one that the tool may drop. */
   adoptPartition(adoption: Adoption, run: RunContext): Promise<void>
   /** The statements of an operation as text for a reader; the same that the methods send. */
@@ -78,5 +81,7 @@ export function carryOut(
       return repository.dropPartition(operation, run)
     case 'unmark':
       return repository.unmarkPartition(operation, run)
+    case 'readmit':
+      return repository.readmitRange(operation, run)
   }
 }

@@ -16,6 +16,7 @@ export type MaintenanceIssueStep =
   | 'detach'
   | 'drop'
   | 'unmark'
+  | 'readmit'
 
 /** One thing that went wrong in a run, with the sentence for a person. */
 export interface MaintenanceIssue {

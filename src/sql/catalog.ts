@@ -7,6 +7,7 @@
  * leaves out those whose detach is pending.
  */
 
+import { exclusionName } from '../plan/readmission.ts'
 import { changedWhilePending } from './changed-while-pending.ts'
 
 const pins = `
@@ -52,7 +53,7 @@ SELECT ${pins},
  * A foreign key has a row for each partition at either end, below that of the whole; only that one counts, and where the
  * table is a partition itself, the one that came from its own parent.
  */
-export const readParents = `
+export const readParents: string = `
 WITH parent AS (
   SELECT w.ord, w.schema, w.name, c.namespace, c.oid, c.relowner, pt.partstrat, pt.partattrs::int2[] AS partattrs, pt.partdefid
   FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS w(schema, name, ord)
@@ -67,6 +68,8 @@ SELECT p.schema, p.name, p.oid::text, p.partstrat::text AS method,
        (has_schema_privilege(p.namespace, 'USAGE') AND has_schema_privilege(p.namespace, 'CREATE'))::text AS creates,
        (p.partdefid = 0 OR (has_table_privilege(p.partdefid, 'SELECT')
                             AND has_table_privilege(p.partdefid, 'DELETE')))::text AS empties_default,
+       EXISTS (SELECT FROM pg_constraint k WHERE k.conrelid = p.partdefid AND k.contype = 'c'
+               AND k.conname = '${exclusionName}')::text AS default_excludes,
        array_to_json(p.partattrs)::text AS key,
        (SELECT json_object_agg(a.attnum, format_type(a.atttypid, NULL))
         FROM pg_attribute a WHERE a.attrelid = p.oid AND a.attnum = ANY (p.partattrs))::text AS key_types,

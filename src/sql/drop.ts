@@ -4,7 +4,6 @@ import { formatTableName } from '../model/table-name.ts'
 import type { DropOperation } from '../plan/operation.ts'
 import type { DdlContext } from './ddl-context.ts'
 import { transaction } from './ddl-context.ts'
-import { readmitSteps } from './exclude-from-default.ts'
 import type { Seen } from './look-again.ts'
 import { checkDetached, lookAgain, markerIn, readSeen, refuse } from './look-again.ts'
 import type { Sql } from './sql.ts'
@@ -44,8 +43,7 @@ export function dropSteps(operation: DropOperation, context: DdlContext): readon
     ...(guard.marker === 'building' ? [emptyGuard(partition)] : []),
     execute(sql`DROP TABLE ${qualified(partition)}`),
   ])
-  // Where it was built beside a large DEFAULT, that one may still refuse the rows of the range.
-  return guard.marker === 'building' ? [...readmitSteps(operation, context), drop] : [foreignKeys, drop]
+  return guard.marker === 'building' ? [drop] : [foreignKeys, drop]
 }
 
 function dropGuard(operation: DropOperation, context: DdlContext): Guard {

@@ -3,6 +3,7 @@ import { attachStep, createSteps } from './create.ts'
 import { beginText } from './begin.ts'
 import type { DdlContext } from './ddl-context.ts'
 import { detachSteps, finalizeStep, unmarkSteps } from './detach.ts'
+import { readmitSteps } from './exclude-from-default.ts'
 import { dropSteps } from './drop.ts'
 import { proveRangeSteps } from './prove-range.ts'
 import { fitSteps } from './fit-to-parent.ts'
@@ -29,6 +30,8 @@ export function statements(operation: Operation, context: DdlContext): readonly 
       return dropSteps(operation, context)
     case 'unmark':
       return unmarkSteps(operation, context)
+    case 'readmit':
+      return readmitSteps(operation, context)
   }
 }
 

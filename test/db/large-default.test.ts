@@ -1,9 +1,10 @@
 import { expect, it } from 'vitest'
 
 import type { Partsmith } from '../../src/index.ts'
-import { createPartsmith } from '../../src/index.ts'
+import { createPartsmith, fromPg } from '../../src/index.ts'
 import type { TestDatabase } from '../support/database.ts'
 import { createDatabase, describeEachServer } from '../support/database.ts'
+import { observedClient } from '../support/observed-client.ts'
 
 const now = '2026-03-15T12:00:00Z'
 const config = {
@@ -105,7 +106,10 @@ describeEachServer('a DEFAULT that is too large to be read under a lock', (major
     expect(await exclusions(database)).toBe(1)
     await database.sql('DROP EVENT TRIGGER broken')
     const next = await partsmith.maintainer.runMaintenanceSafe({ ...config, createAheadCount: 1 }, { now })
-    expect(next.operations).toMatchObject([{ kind: 'drop', status: 'done' }])
+    expect(next.operations).toMatchObject([
+      { kind: 'readmit', status: 'done' },
+      { kind: 'drop', status: 'done' },
+    ])
     expect(await exclusions(database)).toBe(0)
     expect(await partsmith.maintain(config, { now })).toMatchObject({ createdCount: 1 })
   })
@@ -121,6 +125,161 @@ describeEachServer('a DEFAULT that is too large to be read under a lock', (major
     expect(result.issues[0]?.message).toContain('not today')
     expect(await exclusions(database)).toBe(0)
     expect(await database.sql(`SELECT FROM pg_class WHERE relname = 'events__2026_04'`)).toHaveLength(0)
+  })
+
+  it('lets nobody wait whose rows it would refuse while a reader is in the way of the attach', async () => {
+    await using database = await createDatabase(major)
+    await database.sql(filled)
+    const reader = await database.pool.connect()
+    try {
+      // It reads a partition alone, so that DEFAULT itself is free.
+      await reader.query(`BEGIN; SELECT FROM events WHERE at = '2026-03-10'`)
+      const sent: string[] = []
+      const pool = observedClient(fromPg(database.pool), {
+        beforeSending: ({ text }) => void sent.push(text),
+      })
+      const partsmith = createPartsmith({ pool, lockTimeoutMs: 1, giveUpAfterMs: 200 })
+      const result = await partsmith.maintainer.runMaintenanceSafe(config, { now })
+      expect(result.operations).toMatchObject([{ kind: 'create', status: 'failed' }])
+      expect(result.issues[0]?.message).toMatch(
+        /In the way: pid \d+ .* holds ACCESS SHARE on public\.events\./,
+      )
+      expect(result.issues[0]?.message).toContain('Nothing was changed; the next run tries again.')
+      expect(sent.filter((text) => text.includes('ADD CONSTRAINT'))).toEqual([])
+    } finally {
+      reader.release(true)
+    }
+    expect(await database.sql(`SELECT FROM pg_class WHERE relname = 'events__2026_04'`)).toHaveLength(0)
+  })
+
+  it('says that inserts are refused where the CHECK cannot be taken off again, and the next run does', async () => {
+    await using database = await createDatabase(major)
+    await database.sql(filled)
+    const reader = await database.pool.connect()
+    const partsmith = createPartsmith({
+      // Somebody begins to read DEFAULT after the range was excluded.
+      pool: observedClient(fromPg(database.pool), {
+        beforeSending: async ({ text }) => {
+          if (text.includes('VALIDATE')) await reader.query('BEGIN; SELECT FROM rest LIMIT 1')
+        },
+      }),
+      lockTimeoutMs: 1,
+      giveUpAfterMs: 200,
+    })
+    try {
+      const result = await partsmith.maintainer.runMaintenanceSafe(config, { now })
+      expect(result.operations).toMatchObject([{ kind: 'create', status: 'failed' }])
+      const said = result.issues[0]?.message ?? ''
+      expect(said).toContain('cannot create public.events__2026_04')
+      expect(said).toContain('inserts of 2026-04-01 00:00:00+00 to 2026-05-01 00:00:00+00 fail')
+      expect(said).toContain('ALTER TABLE ONLY "public"."rest" DROP CONSTRAINT pg_partsmith_excluded;')
+      expect(said).not.toContain('Nothing was changed')
+      expect(await exclusions(database)).toBe(1)
+    } finally {
+      reader.release(true)
+    }
+    expect((await partsmith.inspect(config, { now })).findings).toMatchObject([
+      { code: 'range-excluded', relation: { name: 'rest' } },
+      { code: 'rows-astray-in-default' },
+    ])
+    const next = await tight(database).maintain({ ...config, createAheadCount: 1 }, { now })
+    expect(next).toMatchObject({ success: true, operations: [{ kind: 'readmit', status: 'done' }] })
+    expect(await exclusions(database)).toBe(0)
+  })
+
+  it('takes the CHECK off as soon as whoever kept the attach waiting has ended', async () => {
+    await using database = await createDatabase(major)
+    await database.sql(filled)
+    const reader = await database.pool.connect()
+    let [began, looked] = [false, 0]
+    const partsmith = createPartsmith({
+      pool: observedClient(fromPg(database.pool), {
+        beforeSending: async ({ text }) => {
+          if (text.includes('VALIDATE')) {
+            await reader.query('BEGIN; SELECT FROM rest LIMIT 1')
+            began = true
+          }
+          // The clean-up asks for the CHECK and tries in vain before the reader ends.
+          if (began && /^SELECT k.convalidated/.test(text)) looked += 1
+          if (looked > 0 && text.includes('FROM pg_locks l')) await reader.query('COMMIT')
+        },
+      }),
+      lockTimeoutMs: 1,
+      giveUpAfterMs: 400,
+    })
+    try {
+      const result = await partsmith.maintainer.runMaintenanceSafe(config, { now })
+      expect(result.issues[0]?.message).toContain('Nothing was changed; the next run tries again.')
+      expect(await exclusions(database)).toBe(0)
+      expect(looked).toBe(1)
+    } finally {
+      reader.release(true)
+    }
+  })
+
+  it('takes the CHECK off before a run that is stopped ends', async () => {
+    await using database = await createDatabase(major)
+    await database.sql(filled)
+    const stop = new AbortController()
+    const pool = observedClient(fromPg(database.pool), {
+      beforeSending: ({ text }) => {
+        if (text.includes('VALIDATE')) stop.abort()
+      },
+    })
+    const result = await createPartsmith({ pool, lockTimeoutMs: 1 }).maintainer.runMaintenanceSafe(config, {
+      now,
+      signal: stop.signal,
+    })
+    expect(result).toMatchObject({ success: false, errorCode: 'aborted' })
+    expect(await exclusions(database)).toBe(0)
+  })
+
+  it('has the CHECK found and taken off where nothing else is left of a killed run', async () => {
+    await using database = await createDatabase(major)
+    await database.sql(filled)
+    await database.sql(
+      `ALTER TABLE rest ADD CONSTRAINT pg_partsmith_excluded CHECK (NOT (at >= '2026-04-01' AND at < '2026-05-01')) NOT VALID`,
+    )
+    const partsmith = tight(database)
+    const { findings } = await partsmith.inspect(config, { now })
+    expect(findings[0]).toMatchObject({ code: 'range-excluded', severity: 'warning' })
+    expect(findings[0]?.message).toContain('unless a run is at work on it now')
+    const plan = await partsmith.plan(config, { now })
+    expect(plan.operations).toMatchObject([
+      { kind: 'readmit', partition: { name: 'rest' } },
+      { kind: 'create', excludesFromDefault: true },
+    ])
+    const [outcome] = await partsmith.service.runFleet([{ config: { ...config, createAheadCount: 1 } }], {
+      now,
+    })
+    expect(outcome?.result).toMatchObject({
+      success: true,
+      issues: [],
+      operations: [{ kind: 'readmit', status: 'done' }],
+    })
+    expect(await exclusions(database)).toBe(0)
+    await expect(partsmith.apply(config, plan, { now })).rejects.toThrow(
+      'the CHECK that excludes a range from public.rest was taken off',
+    )
+    expect(await partsmith.maintain(config, { now })).toMatchObject({ success: true, createdCount: 1 })
+  })
+
+  it('says where rows go that have no partition, while the CHECK refuses those of a range', async () => {
+    await using database = await createDatabase(major)
+    await database.sql(filled)
+    await database.sql(`INSERT INTO events VALUES (1, '2031-01-01');
+      ALTER TABLE rest ADD CONSTRAINT pg_partsmith_excluded CHECK (NOT (at >= '2026-04-01' AND at < '2026-05-01')) NOT VALID`)
+    const { findings } = await tight(database).plan({ ...config, allowHazards: [] }, { now })
+    expect(findings.map(({ code }) => code)).toEqual([
+      'range-excluded',
+      'hazard-not-allowed',
+      'default-too-large',
+      'rows-astray-in-default',
+    ])
+    expect(findings[0]?.next).toMatch(
+      /when no run is at work \(ALTER TABLE ONLY "public"\."rest" DROP CONSTRAINT pg_partsmith_excluded\)/,
+    )
+    expect(findings[2]?.message).toContain('into DEFAULT, once the CHECK that excludes a range is off it.')
   })
 })
 

@@ -336,7 +336,7 @@ describe('the planner', () => {
       'reattached-expired',
       'reference-check-too-long',
     ]
-    const kinds = ['create', 'attach', 'finalize', 'detach', 'drop', 'unmark']
+    const kinds = ['create', 'attach', 'finalize', 'detach', 'drop', 'unmark', 'readmit']
     const reasons = [
       'create-ahead',
       'wanted-again',
@@ -345,6 +345,7 @@ describe('the planner', () => {
       'follows-detach',
       'grace-elapsed',
       'half-built',
+      'check-left-behind',
       'marker-left-behind',
     ]
     const codes = Object.keys(findingCatalog).filter((code) => !notAboutTrees.includes(code))

@@ -305,6 +305,8 @@ async function onlyOperation(
         return repo.finalizeDetach(operation, { server })
       case 'unmark':
         return repo.unmarkPartition(operation, { server })
+      case 'readmit':
+        return repo.readmitRange(operation, { server })
     }
   }
   return { partsmith, operation, carryOut }

@@ -55,6 +55,7 @@ CREATE TABLE rest PARTITION OF events DEFAULT;
 CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'a row of DEFAULT was deleted'; END $$;
 CREATE TRIGGER no_delete BEFORE DELETE ON rest FOR EACH ROW EXECUTE FUNCTION refuse();`
 const triggerIsOn = `SELECT bool_and(tgenabled = 'O') AS fine FROM pg_trigger WHERE tgname = 'no_delete' AND tgrelid = 'rest'::regclass`
+const nothingIsExcluded = `SELECT NOT EXISTS (SELECT FROM pg_constraint WHERE conrelid = 'rest'::regclass AND conname = 'pg_partsmith_excluded') AS fine`
 const ownWordsAreKept = `
 SELECT obj_description('events__2026_01'::regclass, 'pg_class') LIKE '%:orphan-parent=%my own words' AS fine`
 
@@ -103,6 +104,28 @@ export const crashScenarios: readonly CrashScenario[] = [
     now,
     operations: ['drop events__2026_04', 'create events__2026_04'],
     rows: { parent: [1] },
+  },
+  {
+    name: 'create with the range excluded from DEFAULT before',
+    // A page for each row, because all of them are looked at in the end.
+    given: `${events} ALTER TABLE events ADD note text STORAGE PLAIN; ${rest}
+      INSERT INTO events (id, at, note) SELECT g, '2020-01-01', repeat('x', 7000) FROM generate_series(2, 501) g;`,
+    config: { ...monthly, createAheadCount: 2 },
+    lockTimeoutMs: 3,
+    now,
+    operations: ['create events__2026_04'],
+    rows: { parent: Array.from({ length: 501 }, (_, index) => index + 1) },
+    also: nothingIsExcluded,
+  },
+  {
+    name: 'take a CHECK off DEFAULT that a killed run has left there',
+    given: `${events}${rest} ALTER TABLE rest ADD CONSTRAINT pg_partsmith_excluded
+      CHECK (NOT (at >= '2026-04-01 00:00:00+00' AND at < '2026-05-01 00:00:00+00')) NOT VALID;`,
+    config: { ...monthly, createAheadCount: 1 },
+    now,
+    operations: ['readmit rest'],
+    rows: { parent: [1] },
+    also: nothingIsExcluded,
   },
   {
     name: 'detach, blocking',

@@ -34,6 +34,8 @@ export interface World {
   readonly filled: ReadonlySet<string>
   /** Whether another table refers to the parent. */
   readonly referenced: boolean
+  /** Whether a run that was cut short has left its CHECK on DEFAULT. */
+  readonly excluded?: true
   readonly nextOid: number
 }
 
@@ -140,6 +142,7 @@ export function treeOf(world: World, now: Instant): PartitionTree {
       mayCreate: true,
       mayEmptyDefault: true,
       excludes: false,
+      ...(world.excluded && { defaultExcludesRange: world.excluded }),
     },
     partitions: world.partitions,
     detached: world.detached,
@@ -297,6 +300,11 @@ function after(world: World, operation: Operation, now: Instant): World {
         comment: withoutMarker(comment, prefix) ?? undefined,
       })
       return { ...world, partitions: [...others, clean] }
+    }
+    case 'readmit': {
+      if (must(partition).bound?.kind !== 'default') throw new Error(`${operation.id} is not about DEFAULT.`)
+      const { excluded: _, ...rest } = world
+      return rest
     }
   }
 }

@@ -85,6 +85,7 @@ const shape = fc.record({
   strangers: fc.array(fc.nat(past + future), { maxLength: 2 }),
   rows: fc.array(fc.tuple(fc.nat(past + future), fc.nat(999)), { maxLength: 12 }),
   referenced: fc.boolean(),
+  excluded: fc.boolean(),
 })
 
 type Shape = typeof shape extends fc.Arbitrary<infer T> ? T : never
@@ -128,6 +129,7 @@ function buildCase(made: Shape): PlanningCase {
     ...(made.defaultScanBytes !== undefined && { defaultScanBytes: made.defaultScanBytes }),
     filled: new Set(detached.filter(({ name }) => name.name.endsWith('filled')).map(({ oid }) => oid)),
     referenced: made.referenced,
+    ...(made.excluded && made.fallback === 'table' && { excluded: true }),
     nextOid: 5000,
   }
   return { config, calculator, now, world, slots, current: past }

@@ -67,7 +67,7 @@ describe('entities', () => {
 
   it('MaintenancePlan and TableInspection are plain data', () => {
     expectTypeOf<MaintenancePlan['operations'][number]['kind']>().toEqualTypeOf<
-      'create' | 'attach' | 'finalize' | 'detach' | 'drop' | 'unmark'
+      'create' | 'attach' | 'finalize' | 'detach' | 'drop' | 'unmark' | 'readmit'
     >()
     expectTypeOf<TableInspection['partitions']>().toEqualTypeOf<readonly PartitionInfo[]>()
   })

@@ -35,7 +35,15 @@ interface Sample {
   readonly value: number
 }
 
-const operationKinds: readonly OperationKind[] = ['create', 'attach', 'finalize', 'detach', 'drop', 'unmark']
+const operationKinds: readonly OperationKind[] = [
+  'create',
+  'attach',
+  'finalize',
+  'detach',
+  'drop',
+  'unmark',
+  'readmit',
+]
 const severities: readonly FindingSeverity[] = ['error', 'warning', 'info']
 const states: readonly PartitionState[] = [
   'missing',

@@ -62,6 +62,7 @@ export function paintKind(style: Style, kind: OperationKind): string {
     detach: style.warning,
     drop: style.danger,
     unmark: style.notice,
+    readmit: style.good,
   } as const
   return paint[kind](kind)
 }

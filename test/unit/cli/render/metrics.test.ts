@@ -27,6 +27,7 @@ pg_partsmith_pending_operations{table="app.events",kind="finalize"} 0
 pg_partsmith_pending_operations{table="app.events",kind="detach"} 0
 pg_partsmith_pending_operations{table="app.events",kind="drop"} 2
 pg_partsmith_pending_operations{table="app.events",kind="unmark"} 0
+pg_partsmith_pending_operations{table="app.events",kind="readmit"} 0
 # HELP pg_partsmith_findings Things about the table that are not as wanted.
 # TYPE pg_partsmith_findings gauge
 pg_partsmith_findings{table="app.events",severity="error"} 0

@@ -1,0 +1,28 @@
+import { StatementFailedError } from '../errors.ts'
+import { formatTableName } from '../model/table-name.ts'
+import type { CreateOperation } from '../plan/operation.ts'
+import { exclusionName, readmitByHand } from '../plan/readmission.ts'
+import { LockNotFree } from './lock-ladder.ts'
+import { describeError, sqlStateOf } from './sql-state.ts'
+
+/**
+ * The failure of a creation that has left its CHECK on DEFAULT: `why` is what stood in the way of taking it off.
+ */
+export function stillExcluded(
+  failure: unknown,
+  { guard, range }: Pick<CreateOperation, 'guard' | 'range'>,
+  why: unknown,
+): unknown {
+  const fallback = guard.default
+  if (!fallback) return failure
+  // What an explained failure says after this is not so here.
+  const [what = ''] = describeError(failure).split(' Nothing was changed')
+  return new StatementFailedError(
+    `${what} The CHECK ${exclusionName} is still on ${formatTableName(fallback)} and could not be taken off (${describeError(why)}), so inserts of ${range.from} to ${range.to} fail with SQLSTATE 23514 until it is. The next run takes it off first; to do it now: ${readmitByHand(fallback)};`,
+    {
+      cause: failure,
+      sqlState: sqlStateOf(why),
+      code: why instanceof LockNotFree ? 'lock-timeout' : 'statement-failed',
+    },
+  )
+}
