@@ -39,6 +39,8 @@ export interface LockUse {
   readonly relation: TableName
   readonly mode: LockMode
   readonly role: LockRole
+  /** The partitioned table that it is below, at any level, where it is locked because that one is. */
+  readonly partitionOf?: TableName
   /** What it means for those who use the table: `blocks reads and writes of app.events`. */
   readonly effect: string
 }
@@ -100,6 +102,8 @@ export interface AttachOperation extends OperationBase {
   readonly maxRowsFromDefault: number
   /** Proves its range by a CHECK while it stands alone; only an ordinary table can. */
   readonly provesRange: boolean
+  /** Gets the foreign keys of the parent that it does not have. */
+  readonly fitsForeignKeys?: true
   readonly guard: ParentGuard & { readonly oid: string; readonly comment: string | null }
 }
 

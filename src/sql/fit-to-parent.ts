@@ -10,14 +10,14 @@ import type { Action, Step } from './statement.ts'
 
 /** Makes a detached table like its parent is by now, while nobody uses it through the parent. */
 export function fitSteps(operation: AttachOperation, context: DdlContext): readonly Step[] {
-  const { partition, locks } = operation
+  const { partition, fitsForeignKeys } = operation
   return [
     transaction(hoursAlone(context), `build missing indexes of ${formatTableName(partition)}`, [
       execute(sql`LOCK TABLE ONLY ${qualified(partition)} IN ACCESS EXCLUSIVE MODE`),
       detachedGuard(operation),
       buildMissingIndexes(operation),
     ]),
-    ...(locks.some(({ role }) => role === 'referenced') ? foreignKeySteps(operation, context) : []),
+    ...(fitsForeignKeys ? foreignKeySteps(operation, context) : []),
   ]
 }
 
