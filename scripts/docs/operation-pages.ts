@@ -228,6 +228,21 @@ const roles: readonly (readonly [string, string])[] = [
   ['app.notes', 'a table that refers to it'],
 ]
 
+const partitionedOnes: Surroundings = { foreignKeys: true, partitioned: true }
+const rolesBelow: readonly (readonly [Surroundings, string, string])[] = [
+  [{ ...partitionedOnes, default: true }, 'app.events_default_p0', 'below DEFAULT'],
+  [partitionedOnes, 'app.accounts_p0', 'below a table it refers to'],
+  [partitionedOnes, 'app.notes_p0', 'below a table that refers to it'],
+  [{ selfReferring: true }, 'app.events__2026_02', 'its other partitions, where it refers to itself'],
+]
+
+function rowsBelow(): readonly (readonly string[])[] {
+  return kinds.map((kind) => [
+    kind,
+    ...rolesBelow.map(([around, relation]) => strongest(sampleOperation(kind, around), relation)),
+  ])
+}
+
 /** Who waits for whom, from the operations themselves. */
 export function locksPage(): GeneratedPage {
   const rows = kinds.flatMap((kind) =>
@@ -249,11 +264,20 @@ export function locksPage(): GeneratedPage {
     '',
     'Every operation says which locks it takes before it takes them: `plan --locks` shows them for your tables, and the',
     '`locks` of an operation hold them. This page is made from the same code, for a table `app.events` that refers to',
-    '`app.accounts` and that `app.notes` refers to. Other partitions are never locked.',
+    '`app.accounts` and that `app.notes` refers to. Other partitions are locked only where the table refers to itself.',
     '',
     ...table(['Operation', 'Table', ...roles.map(([, role]) => role)], rows),
     'Foreign keys make a table a neighbour: a change of a partition locks the tables at their other ends, too. Without',
     'foreign keys those two columns are empty.',
+    '',
+    '## Partitions of those tables',
+    '',
+    'What is below DEFAULT or below a neighbour, at any level, is locked with it, but not always and not always as much. A',
+    'table that refers to itself is its own neighbour: the other partitions are locked, and the parent itself with what the',
+    'columns about neighbours say, where that is more.',
+    '',
+    ...table(['Operation', ...rolesBelow.map(([, , role]) => role)], rowsBelow()),
+    '`plan --locks` shows the first of many partitions and counts the others; `--output json` and `locks` have all of them.',
     '',
     '## What a lock stops',
     '',

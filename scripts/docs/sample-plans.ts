@@ -21,6 +21,10 @@ export interface Surroundings {
   readonly default?: boolean
   /** `app.events` refers to `app.accounts`, and `app.notes` refers to `app.events`. */
   readonly foreignKeys?: boolean
+  /** DEFAULT, `app.accounts` and `app.notes` have a partition each, called as they are with `_p0` behind it. */
+  readonly partitioned?: boolean
+  /** `app.events` refers to itself. */
+  readonly selfReferring?: boolean
 }
 
 export const serverFacts: PartitionTree['server'] = {
@@ -41,6 +45,8 @@ const config = new TablePartitionConfig({
   retentionCount: 2,
 })
 
+const february: [string, string] = ['2026-02-01', '2026-03-01']
+const sibling = 'events__2026_02'
 const march: [string, string] = ['2026-03-01', '2026-04-01']
 const january: [string, string] = ['2026-01-01', '2026-02-01']
 
@@ -67,14 +73,17 @@ const situations = (): Readonly<Record<OperationKind, Pick<PartitionTree, 'parti
 /** An operation of the kind, as it is planned in these surroundings. */
 export function sampleOperation(
   kind: OperationKind,
-  { default: hasDefault, foreignKeys }: Surroundings = {},
+  { default: hasDefault, foreignKeys, partitioned, selfReferring }: Surroundings = {},
 ): Operation {
+  const below = (name: string): Pick<ForeignKey, 'partitions'> =>
+    partitioned ? { partitions: [{ schema: 'app', name: `${name}_p0` }] } : {}
+  const self: readonly ForeignKey[] = selfReferring ? [{ name: 'events_cause_fkey', table: parent }] : []
   const out: readonly ForeignKey[] = foreignKeys
-    ? [{ name: 'events_account_fkey', table: { schema: 'app', name: 'accounts' } }]
-    : []
+    ? [{ name: 'events_account_fkey', table: { schema: 'app', name: 'accounts' }, ...below('accounts') }]
+    : self
   const into: readonly ForeignKey[] = foreignKeys
-    ? [{ name: 'notes_event_fkey', table: { schema: 'app', name: 'notes' } }]
-    : []
+    ? [{ name: 'notes_event_fkey', table: { schema: 'app', name: 'notes' }, ...below('notes') }]
+    : self
   const excludes = kind === 'readmit'
   const { partitions, detached: orphans } = situations()[kind]
   const tree: PartitionTree = {
@@ -95,7 +104,10 @@ export function sampleOperation(
       ...(excludes && { defaultExcludesRange: true }),
       excludes: false,
     },
-    partitions: hasDefault || excludes ? [...partitions, defaultPartition] : partitions,
+    partitions:
+      hasDefault || excludes
+        ? [...partitions, { ...defaultPartition, ...below(defaultPartition.name.name) }]
+        : [...partitions, ...(selfReferring ? [attached(sibling, february)] : [])],
     detached: orphans.map((table) => ({ ...table, foreignKeys: out })),
   }
   const checks: readonly ReferenceCheck[] = into.map(({ name, table }) => ({

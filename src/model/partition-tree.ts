@@ -41,6 +41,8 @@ export interface ForeignKey {
   readonly name: string
   /** The table at the other end. */
   readonly table: TableName
+  /** What is below that table, all levels; left out where it is not partitioned, or is the parent itself. */
+  readonly partitions?: readonly TableName[] | undefined
 }
 
 /** The partitioned table itself. */
@@ -99,6 +101,11 @@ export interface Partition extends RelationFacts {
   readonly detachPending: boolean
   /** An orphan marker on an attached partition: a detach was begun and died before the detach itself. */
   readonly marker: Marker | undefined
+  /**
+   * The tables below it, all levels, where operations lock them: below DEFAULT, below one whose detach is pending, and
+   * below every partition of a parent that refers to itself.
+   */
+  readonly partitions?: readonly TableName[] | undefined
   /** What the parent got while the detach was pending, and without which the server does not finish it (version 18). */
   readonly parentChanges?: readonly ParentChange[] | undefined
 }

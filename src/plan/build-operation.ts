@@ -2,9 +2,9 @@ import type { Hazard } from '../policy/hazard.ts'
 import type { DetachedTable, ForeignKey, Partition, PartitionTree } from '../model/partition-tree.ts'
 import { defaultPartition } from '../model/partition-tree.ts'
 import type { TableName } from '../model/table-name.ts'
-import { formatTableName } from '../model/table-name.ts'
+import { formatTableName, sameTable } from '../model/table-name.ts'
 import type { TablePartitionConfig } from '../policy/config.ts'
-import { hazardsOfLocks, lockOfNew, lockUse } from './lock-use.ts'
+import { hazardsOfLocks, lockOfNew, lockUse, lockUsesBelow, strongestOfEach } from './lock-use.ts'
 import type {
   AttachOperation,
   CreateOperation,
@@ -39,7 +39,7 @@ export function createOperation(
   },
 ): CreateOperation {
   const { parent } = tree
-  const locks = attachLocks(tree, lockOfNew(about.partition))
+  const locks = attachLocks(tree, lockOfNew(about.partition), 'SHARE ROW EXCLUSIVE')
   return {
     kind: 'create',
     id: id('create', about.partition),
@@ -68,7 +68,9 @@ export function attachOperation(
   },
 ): AttachOperation {
   const { table, ...rest } = about
-  const locks = attachLocks(tree, lockUse('partition', table.name, 'ACCESS EXCLUSIVE'), table.foreignKeys)
+  // A key that it has or gets on its way back becomes one with the parent's: its triggers at the other end are dropped.
+  const own = lockUse('partition', table.name, 'ACCESS EXCLUSIVE')
+  const locks = attachLocks(tree, own, 'ACCESS EXCLUSIVE')
   return {
     kind: 'attach',
     id: id('attach', table.name),
@@ -86,12 +88,13 @@ export function attachOperation(
 }
 
 export function finalizeOperation({ tree }: BuildContext, partition: Partition): FinalizeOperation {
-  const locks = [
+  const locks = strongestOfEach([
     lockUse('parent', tree.parent.name, 'SHARE UPDATE EXCLUSIVE'),
     lockUse('partition', partition.name, 'ACCESS EXCLUSIVE'),
-    ...neighbours('referenced', tree.parent.foreignKeys, 'SHARE ROW EXCLUSIVE'),
-    ...neighbours('referencing', tree.parent.referencedBy, 'ACCESS EXCLUSIVE'),
-  ]
+    ...lockUsesBelow(partition.name, { ...partition, role: 'partition', mode: 'ACCESS EXCLUSIVE' }),
+    ...referenced(tree, tree.parent.foreignKeys, 'SHARE ROW EXCLUSIVE'),
+    ...referencing(tree, 'ACCESS EXCLUSIVE'),
+  ])
   return {
     kind: 'finalize',
     id: id('finalize', partition.name),
@@ -124,8 +127,12 @@ export function detachOperation(
   const { partition, range, reason, scans, readsAll } = about
   const fallback = defaultPartition(tree)
   const foreign = [
-    ...neighbours('referenced', tree.parent.foreignKeys, 'SHARE ROW EXCLUSIVE'),
-    ...neighbours('referencing', tree.parent.referencedBy, 'ACCESS EXCLUSIVE'),
+    ...referenced(tree, tree.parent.foreignKeys, 'SHARE ROW EXCLUSIVE'),
+    ...referencing(tree, 'ACCESS EXCLUSIVE'),
+    // The server reads them for rows that refer to the partition.
+    ...tree.parent.referencedBy.flatMap(({ table, partitions }) =>
+      lockUsesBelow(table, { role: 'referencing', mode: 'ACCESS SHARE', partitions }),
+    ),
   ]
   // Decided here, so that the printed lock is the real one. With a DEFAULT PostgreSQL refuses CONCURRENTLY (55000). With
   // foreign keys it locks the tables at their other ends, waits for that without a limit, and their writers wait with it.
@@ -137,12 +144,12 @@ export function detachOperation(
         lockUse('parent', tree.parent.name, 'SHARE UPDATE EXCLUSIVE'),
         lockUse('partition', partition.name, 'ACCESS EXCLUSIVE'),
       ]
-    : [
+    : strongestOfEach([
         lockUse('parent', tree.parent.name, 'ACCESS EXCLUSIVE'),
         ...(fallback ? [lockUse('default', fallback.name, 'ACCESS EXCLUSIVE')] : []),
         lockUse('partition', partition.name, 'ACCESS EXCLUSIVE'),
         ...foreign,
-      ]
+      ])
   return {
     kind: 'detach',
     id: id('detach', partition.name),
@@ -176,10 +183,10 @@ export function dropOperation(
   },
 ): DropOperation {
   const { table, foreignKeys, comment, marker, reason, range } = about
-  const locks = [
+  const locks = strongestOfEach([
     lockUse('partition', table.name, 'ACCESS EXCLUSIVE'),
-    ...neighbours('referenced', foreignKeys, 'ACCESS EXCLUSIVE'),
-  ]
+    ...referenced(tree, foreignKeys, 'ACCESS EXCLUSIVE'),
+  ])
   return {
     kind: 'drop',
     id: id('drop', table.name),
@@ -252,34 +259,48 @@ function attachHazards(
 function attachLocks(
   tree: PartitionTree,
   own: LockUse,
-  itsForeignKeys: readonly ForeignKey[] = [],
+  modeOfReferenced: LockUse['mode'],
 ): readonly LockUse[] {
   const fallback = defaultPartition(tree)
-  // Its own foreign key becomes one with the parent's: its triggers on the table at the other end are dropped.
-  const merged = new Set(itsForeignKeys.map(({ table }) => formatTableName(table)))
-  const isMerged = ({ table }: ForeignKey): boolean => merged.has(formatTableName(table))
-  const { foreignKeys } = tree.parent
-  return [
+  return strongestOfEach([
     lockUse('parent', tree.parent.name, fallback ? 'ACCESS EXCLUSIVE' : 'SHARE UPDATE EXCLUSIVE'),
-    ...(fallback ? [lockUse('default', fallback.name, 'ACCESS EXCLUSIVE')] : []),
+    ...(fallback
+      ? [
+          lockUse('default', fallback.name, 'ACCESS EXCLUSIVE'),
+          ...lockUsesBelow(fallback.name, { ...fallback, role: 'default', mode: 'ACCESS EXCLUSIVE' }),
+        ]
+      : []),
     own,
-    ...neighbours('referenced', foreignKeys.filter(isMerged), 'ACCESS EXCLUSIVE'),
-    ...neighbours(
-      'referenced',
-      foreignKeys.filter((key) => !isMerged(key)),
-      'SHARE ROW EXCLUSIVE',
-    ),
-    ...neighbours('referencing', tree.parent.referencedBy, 'SHARE ROW EXCLUSIVE'),
-  ]
+    ...referenced(tree, tree.parent.foreignKeys, modeOfReferenced),
+    ...referencing(tree, 'SHARE ROW EXCLUSIVE'),
+  ])
 }
 
-function neighbours(
-  role: LockUse['role'],
+/** A trigger of the key on the table that is referred to comes or goes, and on all that is below it. */
+function referenced(
+  tree: PartitionTree,
   keys: readonly ForeignKey[],
   mode: LockUse['mode'],
 ): readonly LockUse[] {
-  const tables = new Map(keys.map((key) => [formatTableName(key.table), key.table]))
-  return [...tables.values()].map((relation) => lockUse(role, relation, mode))
+  return keys.flatMap(({ table, partitions }) => [
+    lockUse('referenced', table, mode),
+    ...lockUsesBelow(table, {
+      role: 'referenced',
+      mode,
+      partitions: partitions ?? partitionsOf(tree, table),
+    }),
+  ])
+}
+
+/** Of the parent itself, or as its own foreign keys say. */
+function partitionsOf({ parent, partitions }: PartitionTree, table: TableName): readonly TableName[] {
+  if (sameTable(table, parent.name)) return partitions.flatMap((one) => [one.name, ...(one.partitions ?? [])])
+  return parent.foreignKeys.find((key) => sameTable(key.table, table))?.partitions ?? []
+}
+
+/** Its triggers stay as they are on what is below it. */
+function referencing({ parent }: PartitionTree, mode: LockUse['mode']): readonly LockUse[] {
+  return parent.referencedBy.map(({ table }) => lockUse('referencing', table, mode))
 }
 
 function parentGuard(tree: PartitionTree): ParentGuard {

@@ -1,6 +1,7 @@
 import type { Hazard } from '../policy/hazard.ts'
 import type { TableName } from '../model/table-name.ts'
 import { formatTableName } from '../model/table-name.ts'
+import { lockModes } from './lock-conflicts.ts'
 import type { LockMode, LockRole, LockUse } from './operation.ts'
 
 /** What a lock means for those who use the table. */
@@ -13,6 +14,32 @@ const meaning: Readonly<Record<LockMode, (table: string) => string>> = {
 
 export function lockUse(role: LockRole, relation: TableName, mode: LockMode): LockUse {
   return { relation, mode, role, effect: meaning[mode](formatTableName(relation)) }
+}
+
+/** The same for each of the tables below a partitioned one. */
+export function lockUsesBelow(
+  top: TableName,
+  {
+    role,
+    mode,
+    partitions = [],
+  }: Pick<LockUse, 'role' | 'mode'> & { partitions?: readonly TableName[] | undefined },
+): readonly LockUse[] {
+  return partitions.map((relation) => ({ ...lockUse(role, relation, mode), partitionOf: top }))
+}
+
+/** Each table once, as what it was named first, with the strongest of its locks. */
+export function strongestOfEach(locks: readonly LockUse[]): readonly LockUse[] {
+  const each = new Map<string, LockUse>()
+  for (const lock of locks) {
+    const name = formatTableName(lock.relation)
+    const known = each.get(name)
+    if (!known) each.set(name, lock)
+    else if (lockModes.indexOf(lock.mode) > lockModes.indexOf(known.mode)) {
+      each.set(name, { ...known, mode: lock.mode, effect: lock.effect })
+    }
+  }
+  return [...each.values()]
 }
 
 /** A table that is made by the operation itself is locked, too, and nobody can notice. */

@@ -41,6 +41,8 @@ export interface LockUse {
   readonly relation: TableName
   readonly mode: LockMode
   readonly role: LockRole
+  /** The partitioned table that it is below, at any level, where it is locked because that one is. */
+  readonly partitionOf?: TableName
   /** What it means for those who use the table: `blocks reads and writes of app.events`. */
   readonly effect: string
 }

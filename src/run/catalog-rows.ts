@@ -14,6 +14,7 @@ import type {
 import type { ParentChange } from '../model/parent-change.ts'
 import type { TableName } from '../model/table-name.ts'
 import { formatTableName } from '../model/table-name.ts'
+import type { JsonObject } from '../sql/json-column.ts'
 import { jsonColumn, jsonNumbered, jsonNumbers, jsonTexts, member } from '../sql/json-column.ts'
 import { didYouMean } from './meant-table.ts'
 
@@ -87,6 +88,7 @@ export function partition(row: CatalogRow, markerPrefix: string): Partition {
     bound: parseBound(boundText),
     detachPending: row['pending'] === 'true',
     marker: decodeMarker(comment, markerPrefix).marker,
+    partitions: typeof row['partitions'] === 'string' ? jsonColumn(row['partitions'], tableOf) : undefined,
     parentChanges:
       typeof row['parent_changes'] === 'string' ? parentChanges(row['parent_changes']) : undefined,
   }
@@ -150,7 +152,14 @@ function foreignKeys(value: unknown): readonly ForeignKey[] {
   return jsonColumn(value, (key) => ({
     name: member(key, 'name'),
     table: { schema: member(key, 'schema'), name: member(key, 'table') },
+    ...(Array.isArray(key['partitions']) && {
+      partitions: jsonColumn(JSON.stringify(key['partitions']), tableOf),
+    }),
   }))
+}
+
+function tableOf(entry: JsonObject): TableName {
+  return { schema: member(entry, 'schema'), name: member(entry, 'name') }
 }
 
 export function nameOf(row: CatalogRow): TableName {

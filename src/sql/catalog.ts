@@ -43,6 +43,21 @@ SELECT ${pins},
         WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database()) AS database`
 
 /**
+ * The tables below the one at the other end of a foreign key, all levels. Each level is looked up by index: OFFSET keeps
+ * the server from reading all of `pg_inherits` for each key. A table that refers to itself has its partitions read anyway.
+ */
+const below = `CASE WHEN c.relkind = 'p' AND c.oid <> p.oid THEN (
+          WITH RECURSIVE below AS (
+            SELECT c.oid, c.relkind, c.relnamespace, c.relname
+            UNION ALL
+            SELECT b.* FROM below CROSS JOIN LATERAL (
+              SELECT b.oid, b.relkind, b.relnamespace, b.relname FROM pg_inherits i JOIN pg_class b ON b.oid = i.inhrelid
+              WHERE i.inhparent = below.oid OFFSET 0) b
+            WHERE below.relkind = 'p')
+          SELECT json_agg(json_build_object('schema', bn.nspname, 'name', below.relname) ORDER BY bn.nspname, below.relname)
+          FROM below JOIN pg_namespace bn ON bn.oid = below.relnamespace WHERE below.oid <> c.oid) END`
+
+/**
  * $1 schemas, $2 names, pairwise. One row per wanted table, also for those that do not exist. Superusers and members
  * that inherit have a right as its holder has; LOCK TABLE on DEFAULT and the move out of it need SELECT and DELETE.
  *
@@ -81,7 +96,7 @@ SELECT p.schema, p.name, p.oid::text, p.partstrat::text AS method,
         FROM pg_index i JOIN pg_class ic ON ic.oid = i.indexrelid
         WHERE i.indrelid = p.oid AND i.indisunique)::text AS unique_keys,
        EXISTS (SELECT FROM pg_index i WHERE i.indrelid = p.oid AND i.indisexclusion)::text AS excludes,
-       (SELECT json_agg(json_build_object('name', k.conname, 'schema', n.nspname, 'table', c.relname)
+       (SELECT json_agg(json_build_object('name', k.conname, 'schema', n.nspname, 'table', c.relname, 'partitions', ${below})
                         ORDER BY n.nspname, c.relname, k.conname)
         FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
         WHERE k.contype = 'f' AND k.confrelid IN (p.oid, p.partdefid)
@@ -90,7 +105,7 @@ SELECT p.schema, p.name, p.oid::text, p.partstrat::text AS method,
                           AND d.refobjid IN (p.oid, p.partdefid) AND d.refobjsubid > 0)
           AND NOT EXISTS (SELECT FROM pg_constraint up
                           WHERE up.oid = k.conparentid AND up.confrelid IN (k.confrelid, p.oid)))::text AS referenced_by,
-       (SELECT json_agg(json_build_object('name', k.conname, 'schema', n.nspname, 'table', c.relname)
+       (SELECT json_agg(json_build_object('name', k.conname, 'schema', n.nspname, 'table', c.relname, 'partitions', ${below})
                         ORDER BY n.nspname, c.relname, k.conname)
         FROM pg_constraint k JOIN pg_class c ON c.oid = k.confrelid JOIN pg_namespace n ON n.oid = c.relnamespace
         WHERE k.contype = 'f' AND k.conrelid = p.oid AND NOT EXISTS (
@@ -102,7 +117,8 @@ ORDER BY p.ord`
  * $1 OIDs of the parents. One row per direct child; the leaves below a partitioned child are added up.
  *
  * What is below is gathered once for all children: asked for child by child, the server would read `pg_inherits` anew
- * for each of them, also where nothing is below.
+ * for each of them, also where nothing is below. They are named only where operations lock them: of thousands of
+ * partitions with partitions of their own that would be most of the answer.
  */
 export const readPartitions: string = partitionsWith('NULL::text')
 
@@ -112,7 +128,11 @@ export const readPartitionsAndChanges: string = partitionsWith(changedWhilePendi
 function partitionsWith(changes: string): string {
   return `
 WITH RECURSIVE parted AS MATERIALIZED (
-  SELECT c.oid FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+  SELECT c.oid, i.inhdetachpending
+           OR EXISTS (SELECT FROM pg_partitioned_table pt WHERE pt.partrelid = i.inhparent AND pt.partdefid = c.oid)
+           OR EXISTS (SELECT FROM pg_constraint k
+                      WHERE k.conrelid = i.inhparent AND k.confrelid = i.inhparent AND k.contype = 'f') AS is_locked_whole
+  FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
   WHERE i.inhparent = ANY($1::oid[]) AND c.relkind = 'p'
 ), below AS (
   SELECT p.oid AS top, b.inhrelid AS oid FROM parted p JOIN pg_inherits b ON b.inhparent = p.oid
@@ -123,6 +143,13 @@ WITH RECURSIVE parted AS MATERIALIZED (
          CASE WHEN min(l.reltuples) >= 0 THEN sum(l.reltuples) ELSE -1 END AS rows
   FROM below JOIN pg_class l ON l.oid = below.oid AND l.relkind = 'r'
   GROUP BY below.top
+), names AS (
+  SELECT below.top,
+         json_agg(json_build_object('schema', n.nspname, 'name', b.relname) ORDER BY n.nspname, b.relname) AS partitions
+  FROM parted p JOIN below ON below.top = p.oid JOIN pg_class b ON b.oid = below.oid
+  JOIN pg_namespace n ON n.oid = b.relnamespace
+  WHERE p.is_locked_whole
+  GROUP BY below.top
 )
 SELECT i.inhparent::text AS parent, c.oid::text, n.nspname::text AS schema, c.relname::text AS name,
        c.relkind::text AS kind, pg_get_userbyid(c.relowner)::text AS owner,
@@ -131,12 +158,14 @@ SELECT i.inhparent::text AS parent, c.oid::text, n.nspname::text AS schema, c.re
        CASE WHEN c.relkind = 'p' THEN s.rows ELSE c.reltuples END::text AS rows,
        (CASE WHEN c.relkind = 'p' THEN coalesce(s.pages, 0) ELSE c.relpages END
          * current_setting('block_size')::bigint)::text AS size,
+       names.partitions::text AS partitions,
        CASE WHEN i.inhdetachpending THEN ${changes} END AS parent_changes
 FROM pg_inherits i
 JOIN pg_class c ON c.oid = i.inhrelid
 JOIN pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_description d ON d.objoid = c.oid AND d.classoid = 'pg_class'::regclass AND d.objsubid = 0
 LEFT JOIN sums s ON s.top = c.oid
+LEFT JOIN names ON names.top = c.oid
 WHERE i.inhparent = ANY($1::oid[])`
 }
 

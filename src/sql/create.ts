@@ -34,7 +34,9 @@ export function createSteps(operation: CreateOperation, context: DdlContext): re
 
 /** Whether the partition is built and attached in one transaction, so that nothing half-built can stay behind. */
 export function isMadeAtOnce({ guard, locks }: CreateOperation): boolean {
-  return guard.default === undefined && locks.every(({ role }) => role !== 'referencing')
+  // A parent that refers to itself is locked with more than it takes to attach.
+  const mostOfParent = locks.every(({ role, mode }) => role !== 'parent' || mode === 'SHARE UPDATE EXCLUSIVE')
+  return guard.default === undefined && mostOfParent && locks.every(({ role }) => role !== 'referencing')
 }
 
 function createStep(operation: CreateOperation, context: DdlContext): TransactionStep {

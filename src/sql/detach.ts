@@ -1,5 +1,5 @@
 import { withMarker, withoutMarker } from '../model/marker.ts'
-import { formatTableName, sameTable } from '../model/table-name.ts'
+import { formatTableName } from '../model/table-name.ts'
 import type { DetachOperation, FinalizeOperation, UnmarkOperation } from '../plan/operation.ts'
 import { describeHolder } from '../plan/blocker.ts'
 import { lockHolders, readHolder } from './blockers.ts'
@@ -84,8 +84,9 @@ function concurrentSteps(operation: DetachOperation, context: DdlContext): reado
  */
 export function finalizeStep(operation: FinalizeOperation, context: DdlContext): TransactionStep {
   const { parent, partition, locks } = operation
-  const hasNeighbours = locks.some(
-    ({ relation }) => !sameTable(relation, parent) && !sameTable(relation, partition),
+  // A parent that refers to itself is locked with more at the end.
+  const hasNeighbours = locks.some(({ role, mode }) =>
+    role === 'parent' ? mode !== 'SHARE UPDATE EXCLUSIVE' : role !== 'partition',
   )
   const patience = hasNeighbours ? undefined : patientLimits(context.limits, context.deadlockTimeoutMs)
   const step = transaction(context, `finalize ${formatTableName(partition)}`, [

@@ -147,22 +147,103 @@ const scenarios: readonly CrashScenario[] = [
   },
 ]
 
-describeEachServer('the locks that a plan announces', (major) => {
-  it.concurrent.each(scenarios)('are those that the server gives: $name', async (scenario) => {
-    await using database = await createDatabase(major)
-    await new CrashSite(database).visit(scenario, async (world) => {
-      const announced = await announcedLocks(world, scenario)
-      const taken = await locksTaken(database, world, scenario)
-      // A command outside of a transaction has let go of its locks when it answers: what is seen is announced at least.
-      const isWhole = !Object.values(announced).some(({ isTransient }) => isTransient)
-      const unannounced = Object.entries(taken).filter(
-        ([table, mode]) => strength(mode) > strength(announced[table]?.mode),
-      )
-      expect(unannounced, 'taken and not announced').toEqual([])
-      const idle = Object.entries(announced).filter(([table, { mode }]) => isWhole && taken[table] !== mode)
-      expect(idle, 'announced and not taken').toEqual([])
-    })
+/** Two levels, so that what is announced is not the first one alone. */
+const belowOf = (table: string): string => `
+  CREATE TABLE ${table}0 PARTITION OF ${table} FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+  CREATE TABLE ${table}1 PARTITION OF ${table} FOR VALUES WITH (MODULUS 2, REMAINDER 1) PARTITION BY HASH (id);
+  CREATE TABLE ${table}1_0 PARTITION OF ${table}1 FOR VALUES WITH (MODULUS 1, REMAINDER 0);`
+const byHash = (one: string): string => `${one.replace(/;$/, '')} PARTITION BY HASH (id);`
+const tenants = `CREATE TABLE tenants (id bigint PRIMARY KEY) PARTITION BY HASH (id); ${belowOf('tenants')}`
+const notes = `CREATE TABLE notes (id bigint, about bigint, about_at timestamptz, FOREIGN KEY (about, about_at) REFERENCES events)
+  PARTITION BY HASH (id); ${belowOf('notes')}`
+const rest = `CREATE TABLE rest PARTITION OF events DEFAULT PARTITION BY HASH (id); ${belowOf('rest')}`
+const events = (key = ''): string =>
+  `CREATE TABLE events (id bigint, at timestamptz NOT NULL, tenant bigint, cause bigint, caused_at timestamptz,
+    PRIMARY KEY (id, at)${key}) PARTITION BY RANGE (at);`
+const toTenants = ', FOREIGN KEY (tenant) REFERENCES tenants'
+const toEvents = ', FOREIGN KEY (cause, caused_at) REFERENCES events'
+const marchOfTwo = `${byHash(march)} CREATE TABLE march0 PARTITION OF events__2026_03 FOR VALUES WITH (MODULUS 1, REMAINDER 0);`
+const januaryOfTwo = `${byHash(january)} CREATE TABLE january0 PARTITION OF events__2026_01 FOR VALUES WITH (MODULUS 1, REMAINDER 0);`
+
+/** The parent with its neighbours, and what else is there beside the partition that an operation is about. */
+const surroundings: readonly (readonly [name: string, before: string, after?: string])[] = [
+  ['a partitioned table that it refers to', `${tenants} ${events(toTenants)} ${march}`],
+  ['a partitioned table that refers to it', `${events()} ${march}`, notes],
+  [
+    'partitioned tables both ways and a partitioned DEFAULT',
+    `${tenants} ${events(toTenants)} ${march}`,
+    `${notes} ${rest}`,
+  ],
+  ['a partitioned DEFAULT', `${events()} ${march}`, rest],
+  ['siblings that it refers to', `${events(toEvents)} ${marchOfTwo}`],
+  ['siblings that it refers to and a partitioned DEFAULT', `${events(toEvents)} ${march}`, rest],
+]
+
+const besidePartitions: readonly CrashScenario[] = surroundings.flatMap(([name, before, after = '']) => {
+  const given = `${before} ${january} ${after}`
+  const operation = (kind: string, about: Partial<CrashScenario> = {}): CrashScenario => ({
+    name: `${kind} beside ${name}`,
+    given,
+    config: retire,
+    now,
+    operations: [`${kind} events__2026_01`],
+    rows: { parent: [] },
+    ...about,
   })
+  return [
+    operation('create', {
+      given: `${before} ${after}`,
+      config: { ...monthly, createAheadCount: 2 },
+      operations: ['create events__2026_04'],
+    }),
+    operation('detach'),
+    operation('drop', { prepare: retired }),
+    operation('attach', { prepare: retired, config: { ...retire, retentionCount: 3 } }),
+    // The server begins no concurrent detach beside a DEFAULT.
+    ...(after.includes('DEFAULT')
+      ? []
+      : [
+          operation('finalize', {
+            prepare: leftPending,
+            given: `${before} ${januaryOfTwo} ${after}`,
+          }),
+        ]),
+  ]
+})
+
+/** The table gets the key on its way back, and it becomes one with the parent's. */
+const attachAfterKey: CrashScenario = {
+  name: 'attach beside a partitioned table that the parent refers to since',
+  given: `${tenants} ${events()} ${march} ${january}`,
+  prepare: async (world) => {
+    await retired(world)
+    await world.sql('ALTER TABLE events ADD FOREIGN KEY (tenant) REFERENCES tenants')
+  },
+  config: { ...retire, retentionCount: 3 },
+  now,
+  operations: ['attach events__2026_01'],
+  rows: { parent: [] },
+}
+
+describeEachServer('the locks that a plan announces', (major) => {
+  it.concurrent.each([...scenarios, ...besidePartitions, attachAfterKey])(
+    'are those that the server gives: $name',
+    async (scenario) => {
+      await using database = await createDatabase(major)
+      await new CrashSite(database).visit(scenario, async (world) => {
+        const announced = await announcedLocks(world, scenario)
+        const taken = await locksTaken(database, world, scenario)
+        // A command outside of a transaction has let go of its locks when it answers: what is seen is announced at least.
+        const isWhole = !Object.values(announced).some(({ isTransient }) => isTransient)
+        const unannounced = Object.entries(taken).filter(
+          ([table, mode]) => strength(mode) > strength(announced[table]?.mode),
+        )
+        expect(unannounced, 'taken and not announced').toEqual([])
+        const idle = Object.entries(announced).filter(([table, { mode }]) => isWhole && taken[table] !== mode)
+        expect(idle, 'announced and not taken').toEqual([])
+      })
+    },
+  )
 })
 
 type Announced = Record<string, { readonly mode: TableLockMode; readonly isTransient: boolean }>

@@ -1,10 +1,30 @@
-import { formatTableName, type Operation, type TableName } from '../../index.ts'
+import { formatTableName, type LockUse, type Operation, type TableName } from '../../index.ts'
 import { printable, tableText } from './printable.ts'
 import { formatSize } from './quantities.ts'
 
-/** One row for each lock of an operation: relation, mode, what it blocks. */
+/** One row for each lock of an operation: relation, mode, what it blocks; of many partitions of one table the first. */
 export function lockRows({ locks }: Operation): readonly (readonly string[])[] {
-  return locks.map(({ relation, mode, effect }) => [tableText(relation), mode, printable(effect)])
+  const rows: (readonly string[])[] = []
+  let left: readonly LockUse[] = locks
+  for (let [first] = left; first; [first] = left) {
+    const lock = first
+    const alike = left.filter((other) => other === lock || isAlike(lock, other))
+    const shown = alike.length > mostAlike ? alike.slice(0, mostAlike - 2) : alike
+    rows.push(...shown.map(({ relation, mode, effect }) => [tableText(relation), mode, printable(effect)]))
+    const more = alike.length - shown.length
+    if (lock.partitionOf && more > 0) {
+      rows.push([`and ${more} more partitions of ${tableText(lock.partitionOf)}`, lock.mode, 'likewise'])
+    }
+    left = left.filter((other) => !alike.includes(other))
+  }
+  return rows
+}
+
+const mostAlike = 5
+
+function isAlike(one: LockUse, other: LockUse): boolean {
+  if (!one.partitionOf || !other.partitionOf) return false
+  return sameTable(one.partitionOf, other.partitionOf) && one.mode === other.mode && one.role === other.role
 }
 
 /** One line for each table that is read while others wait. */
@@ -32,12 +52,25 @@ export function waitLine(operation: Operation): string | undefined {
 /** What becomes of queries on standbys, where no other lock than ACCESS EXCLUSIVE is replayed. */
 export function standbyLine({ kind, partition, locks }: Operation): string {
   const own = tableText(partition)
-  const names = locks
-    .filter(({ mode }) => mode === 'ACCESS EXCLUSIVE')
-    .map(({ relation }) => tableText(relation))
-    // One that is made now has no queries.
-    .filter((name) => kind !== 'create' || name !== own)
+  // One that is made now has no queries.
+  const names = exclusivelyLocked(
+    locks.filter(({ relation }) => kind !== 'create' || tableText(relation) !== own),
+  )
   return names.length === 0
     ? 'on a standby, no query is cancelled'
-    : `on a standby, queries of ${[...new Set(names)].join(', ')} that run on are cancelled (max_standby_streaming_delay)`
+    : `on a standby, queries of ${names.join(', ')} that run on are cancelled (max_standby_streaming_delay)`
+}
+
+/** The tables that nobody can read meanwhile; partitions that are locked with what they are below are not told one by one. */
+export function exclusivelyLocked(locks: readonly LockUse[]): readonly string[] {
+  const exclusive = locks.filter(({ mode }) => mode === 'ACCESS EXCLUSIVE')
+  return exclusive.flatMap(({ relation, partitionOf }) => {
+    if (partitionOf && exclusive.some((other) => sameTable(other.relation, partitionOf))) return []
+    const hasMore = exclusive.some((other) => other.partitionOf && sameTable(other.partitionOf, relation))
+    return [`${tableText(relation)}${hasMore ? ' with its partitions' : ''}`]
+  })
+}
+
+function sameTable(one: TableName, other: TableName): boolean {
+  return formatTableName(one) === formatTableName(other)
 }

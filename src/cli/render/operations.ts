@@ -1,6 +1,5 @@
 import {
   describeHolder,
-  formatTableName,
   type Hazard,
   type LockHolder,
   type Operation,
@@ -8,7 +7,7 @@ import {
   type PlanBlockers,
 } from '../../index.ts'
 import { alignColumns, alignWithin, displayWidth, wrap } from './columns.ts'
-import { lockRows, scanLines, standbyLine, waitLine } from './lock-words.ts'
+import { exclusivelyLocked, lockRows, scanLines, standbyLine, waitLine } from './lock-words.ts'
 import { formatRange } from './moment.ts'
 import { partitionText, printable, tableText } from './printable.ts'
 import { counted, formatCount, formatSize } from './quantities.ts'
@@ -141,7 +140,7 @@ function describeHazard(hazard: Hazard, operation: Operation, size: number): str
   const parent = tableText(operation.parent)
   switch (hazard) {
     case 'access-exclusive-lock':
-      return `blocks reads and writes of ${exclusivelyLocked(operation)} while it runs`
+      return `blocks reads and writes of ${usedAndLocked(operation)} while it runs`
     case 'full-scan':
       return describeScan(operation)
     case 'deletes-data':
@@ -155,7 +154,7 @@ function describeHazard(hazard: Hazard, operation: Operation, size: number): str
     case 'not-transactional':
       return 'cannot be rolled back; cut short, it is finished by the next run'
     case 'cancels-standby-queries':
-      return `on a standby, queries of ${exclusivelyLocked(operation)} that run on are cancelled (max_standby_streaming_delay)`
+      return `on a standby, queries of ${usedAndLocked(operation)} that run on are cancelled (max_standby_streaming_delay)`
     case 'rejects-inserts':
       return 'inserts into the new range fail while the DEFAULT partition is read without a lock; none are expected yet'
   }
@@ -180,13 +179,9 @@ function listed(names: readonly string[]): string {
 }
 
 /** Tables that others use: the partition itself is locked in any case. */
-function exclusivelyLocked(operation: Operation): string {
-  const own = formatTableName(operation.partition)
-  const others = operation.locks.filter(
-    ({ relation, mode }) => mode === 'ACCESS EXCLUSIVE' && formatTableName(relation) !== own,
-  )
-  const names = (others.length > 0 ? others : operation.locks).map(({ relation }) => tableText(relation))
-  return listed([...new Set(names)])
+function usedAndLocked({ locks }: Operation): string {
+  const names = exclusivelyLocked(locks.filter(({ role }) => role !== 'partition'))
+  return listed(names.length > 0 ? names : exclusivelyLocked(locks))
 }
 
 function sameNotes(a: Operation, b: Operation): boolean {

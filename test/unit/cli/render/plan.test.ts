@@ -1,4 +1,5 @@
-import { lockUse } from '../../../../src/plan/lock-use.ts'
+import type { Operation } from '../../../../src/index.ts'
+import { lockUse, lockUsesBelow } from '../../../../src/plan/lock-use.ts'
 import { describe, expect, it } from 'vitest'
 import { renderPlan, summarizePlans } from '../../../../src/cli/render/plan.ts'
 import { plainPage } from '../../../../src/cli/render/style.ts'
@@ -91,6 +92,40 @@ describe('a plan for people', () => {
              3 partitions are wanted from the current one on
 `,
     )
+  })
+
+  it('tells the first of many partitions that are locked with what they are below, and counts the others', () => {
+    const tenants = { schema: 'app', name: 'tenants' }
+    const pageWith = (count: number): string => {
+      const partitions = Array.from({ length: count }, (_, at) => ({ schema: 'app', name: `tenants${at}` }))
+      const operation: Operation = {
+        ...detachOf('events__2026_01', january),
+        mode: 'blocking',
+        hazards: ['access-exclusive-lock'],
+        locks: [
+          lockUse('referenced', tenants, 'ACCESS EXCLUSIVE'),
+          ...lockUsesBelow(tenants, { role: 'referenced', mode: 'ACCESS EXCLUSIVE', partitions }),
+        ],
+      }
+      const page = { ...plainPage, columns: 120 }
+      const plan = planOf({ operations: [operation] })
+      return renderPlan({ config: configOf(), plan }, page, { locks: true }).join('\n')
+    }
+    expect(pageWith(31)).toBe(`app.events  range (created_at) by month  create-ahead 3  keep 2  drop at once
+
+  1  detach  events__2026_01  2026-01-01 to 2026-02-01  1.2 MB, ~20,160 rows
+             locks  app.tenants                            ACCESS EXCLUSIVE  blocks reads and writes of app.tenants
+                    app.tenants0                           ACCESS EXCLUSIVE  blocks reads and writes of app.tenants0
+                    app.tenants1                           ACCESS EXCLUSIVE  blocks reads and writes of app.tenants1
+                    app.tenants2                           ACCESS EXCLUSIVE  blocks reads and writes of app.tenants2
+                    and 28 more partitions of app.tenants  ACCESS EXCLUSIVE  likewise
+                    on a standby, queries of app.tenants with its partitions that run on are cancelled
+                      (max_standby_streaming_delay)
+             2 partitions are kept, and this one is older
+             ! access-exclusive-lock: blocks reads and writes of app.tenants with its partitions while it runs
+`)
+    expect(pageWith(5)).toContain('app.tenants4')
+    expect(pageWith(5)).not.toContain('more partitions')
   })
 
   it('says under each operation who is in the way of its locks, and in the end what to grant', () => {
