@@ -20,12 +20,16 @@ export function lockReferencing({ locks }: Operation): readonly Action[] {
     .map(({ relation, mode }) => ({ relation, mode, below: modeBelow(relation, locks) }))
     .map(({ relation, mode, below }) => ({
       kind: 'found',
-      ask: sql`SELECT (pg_has_role(c.relowner, 'USAGE') OR has_table_privilege(c.oid, 'UPDATE, DELETE, TRUNCATE'))::text AS may_lock FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = ${literal(relation.schema)} AND c.relname = ${literal(relation.name)}`,
+      ask: sql`SELECT (pg_has_role(c.relowner, 'USAGE') OR has_table_privilege(c.oid, 'UPDATE, DELETE, TRUNCATE'))::text AS may_lock, has_table_privilege(c.oid, 'SELECT')::text AS may_read FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = ${literal(relation.schema)} AND c.relname = ${literal(relation.name)}`,
       describe: `where the role may: ${below ? `LOCK TABLE ${formatTableName(relation)} IN ${below} MODE; ` : ''}LOCK TABLE ONLY ${formatTableName(relation)} IN ${mode} MODE`,
       make: (row) => {
         if (row['may_lock'] !== 'true') return []
         const itself = sql`LOCK TABLE ONLY ${qualified(relation)} IN ${trustedSql(mode)} MODE`
-        const whole = below && sql`LOCK TABLE ${qualified(relation)} IN ${trustedSql(below)} MODE`
+        // Before version 16 the right to change a table is none to lock it as its readers do.
+        const whole =
+          row['may_read'] === 'true' &&
+          below &&
+          sql`LOCK TABLE ${qualified(relation)} IN ${trustedSql(below)} MODE`
         return [...(whole ? [whole] : []), itself].map((one) => ({ kind: 'execute', sql: one }))
       },
     }))

@@ -211,22 +211,8 @@ const besidePartitions: readonly CrashScenario[] = surroundings.flatMap(([name, 
   ]
 })
 
-/** The table gets the key on its way back, and it becomes one with the parent's. */
-const attachAfterKey: CrashScenario = {
-  name: 'attach beside a partitioned table that the parent refers to since',
-  given: `${tenants} ${events()} ${march} ${january}`,
-  prepare: async (world) => {
-    await retired(world)
-    await world.sql('ALTER TABLE events ADD FOREIGN KEY (tenant) REFERENCES tenants')
-  },
-  config: { ...retire, retentionCount: 3 },
-  now,
-  operations: ['attach events__2026_01'],
-  rows: { parent: [] },
-}
-
 describeEachServer('the locks that a plan announces', (major) => {
-  it.concurrent.each([...scenarios, ...besidePartitions, attachAfterKey])(
+  it.concurrent.each([...scenarios, ...besidePartitions])(
     'are those that the server gives: $name',
     async (scenario) => {
       await using database = await createDatabase(major)
