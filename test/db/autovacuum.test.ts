@@ -86,7 +86,7 @@ for (const major of majors) {
       for (const { pool } of [database, owner]) {
         const { issues } = await run({ pool }, { giveUpAfterMs: 700 })
         const said = issues[0]?.message ?? ''
-        expect(said).toContain(`In the way: pid ${pid} (an autovacuum, active for `)
+        expect(said).toContain(`In the way: pid ${pid} (an autovacuum, active, transaction open for `)
         expect(said).toContain('(to prevent wraparound)) holds SHARE UPDATE EXCLUSIVE on public.rest.')
         expect(said).toContain('gives way to nobody: wait until it has ended')
         expect(said).not.toContain('GRANT')

@@ -55,7 +55,7 @@ for (const major of majors) {
       const retire = { ...config, createAheadCount: 1, retentionCount: 1 }
       const { issues } = await partsmith.maintainer.runMaintenanceSafe(retire, { now })
       expect(issues[0]?.message).toContain(
-        "the rows of public.old would be out of sight for as long as the prepared transaction 'forgotten' (for ",
+        "the rows of public.old would be out of sight for as long as the prepared transaction 'forgotten' (transaction open for ",
       )
       expect(await database.sql('SELECT FROM pg_inherits WHERE inhdetachpending')).toEqual([])
       await database.sql(`ROLLBACK PREPARED 'forgotten'`)
