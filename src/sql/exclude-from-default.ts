@@ -8,7 +8,7 @@ import { lockReferencing } from './lock-referencing.ts'
 import { checkParent, lookAgain, readSeen, refuse } from './look-again.ts'
 import type { Sql } from './sql.ts'
 import { ident, literal, qualified, sql } from './sql.ts'
-import type { Action, Guard, Step } from './statement.ts'
+import type { Action, Guard, Refusal, Step } from './statement.ts'
 
 /** VALIDATE reads a large table, and keeps no reader or writer waiting meanwhile. */
 const validationMs = 6 * 3_600_000
@@ -44,6 +44,7 @@ export function excludeSteps(exclusion: Exclusion, context: DdlContext): readonl
       [
         execute(sql`LOCK TABLE ONLY ${qualified(fallback)} IN SHARE UPDATE EXCLUSIVE MODE`),
         defaultGuard(exclusion),
+        stillGuard(exclusion),
         execute(sql`ALTER TABLE ONLY ${qualified(fallback)} VALIDATE CONSTRAINT ${ident(exclusionName)}`),
       ],
     ),
@@ -56,13 +57,7 @@ export function excludedGuard({ fallback }: Exclusion): Guard {
     kind: 'guard',
     ask: lookForExclusion(fallback),
     expect: 'the range is excluded from DEFAULT by a valid CHECK',
-    check: (row) =>
-      row?.['valid'] === 'true'
-        ? undefined
-        : refuse(
-            'stale',
-            `the CHECK ${exclusionName} of ${formatTableName(fallback)} was taken off meanwhile`,
-          ),
+    check: (row) => (row?.['valid'] === 'true' ? undefined : takenOff(fallback)),
   }
 }
 
@@ -76,6 +71,16 @@ function notYetGuard({ fallback }: Exclusion): Guard {
       row === undefined
         ? undefined
         : refuse('stale', `${formatTableName(fallback)} has the CHECK ${exclusionName} of another run`),
+  }
+}
+
+/** Another maintainer without a common lock takes it for one that was left there. */
+function stillGuard({ fallback }: Exclusion): Guard {
+  return {
+    kind: 'guard',
+    ask: lookForExclusion(fallback),
+    expect: 'DEFAULT has the CHECK still',
+    check: (row) => (row === undefined ? takenOff(fallback) : undefined),
   }
 }
 
@@ -112,6 +117,10 @@ export function readmitSteps(
 /** Asks for the CHECK, and whether it is valid; no row where there is none. */
 export function lookForExclusion(fallback: TableName): Sql {
   return sql`SELECT k.convalidated::text AS valid FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = ${literal(fallback.schema)} AND c.relname = ${literal(fallback.name)} AND k.conname = ${literal(exclusionName)} AND k.contype = 'c'`
+}
+
+function takenOff(fallback: TableName): Refusal {
+  return refuse('stale', `the CHECK ${exclusionName} of ${formatTableName(fallback)} was taken off meanwhile`)
 }
 
 function defaultGuard({ parent, partition, fallback, guard }: Exclusion): Guard {

@@ -178,6 +178,10 @@ function serviceOf(client: DatabaseClient, prefix: string): PartitionLifecycleSe
   })
 }
 
+function limitsOf({ lockTimeoutMs }: CrashScenario): Pick<CrashScenario, 'lockTimeoutMs'> {
+  return lockTimeoutMs === undefined ? {} : { lockTimeoutMs }
+}
+
 /** Stops one maintainer before a statement, has another do all of it meanwhile, and lets the first go on. */
 async function overtaken({
   database,
@@ -198,7 +202,7 @@ async function overtaken({
     },
   })
   const service = new PartitionLifecycleService({
-    repo: new PostgresPartitionRepository(paused),
+    repo: new PostgresPartitionRepository(paused, limitsOf(scenario)),
     metadata: new PostgresMetadataProvider(client),
     locks: new PostgresAdvisoryLockManager(client, { prefix: 'one' }),
   })
@@ -260,7 +264,7 @@ async function expectToStop({ database, world, scenario, at }: Race, where: stri
     },
   })
   const service = new PartitionLifecycleService({
-    repo: new PostgresPartitionRepository(watched),
+    repo: new PostgresPartitionRepository(watched, limitsOf(scenario)),
     metadata: new PostgresMetadataProvider(client),
     locks: new PostgresAdvisoryLockManager(watchedLock),
   })
