@@ -1,4 +1,32 @@
-import { formatTableName, type TableName } from '../index.ts'
+import { type DocumentTable, formatTableName, type TableName } from '../index.ts'
+import { CommandError } from './command-error.ts'
+import type { OptionSpec } from './command-spec.ts'
+import { tableText } from './render/printable.ts'
+
+/** The option by which a command is told detached tables. */
+export const partitionOption: OptionSpec = {
+  flags: '--partition <name>',
+  description:
+    'A detached table in the schema of the partitioned one, with the schema or without. May be given several times.',
+  repeatable: true,
+}
+
+/** A detached table is of one parent, so it must be clear which. */
+export function refuseUnclear(
+  tables: readonly DocumentTable[],
+  partitions: readonly string[],
+  says: { readonly unnamed: string; readonly belongs: 'belongs to' | 'belonged to' },
+): void {
+  const problem =
+    partitions.length === 0
+      ? says.unnamed
+      : tables.length === 1
+        ? undefined
+        : `It is not clear which table ${partitions.join(', ')} ${says.belongs}. Say it with --table: ${tables
+            .map(({ config }) => tableText(config.table))
+            .join(', ')}.`
+  if (problem !== undefined) throw new CommandError(problem, { exitCode: 64, code: 'usage' })
+}
 
 /**
  * The bare name of a partition in its parent's schema, given bare or with that schema, as findings print it.

@@ -4,9 +4,9 @@ import { formatTableName } from '../model/table-name.ts'
 import type { DdlContext } from './ddl-context.ts'
 import { transaction } from './ddl-context.ts'
 import { checkDetached, checkParent, lookAgain, readSeen, refuse } from './look-again.ts'
-import type { Sql } from './sql.ts'
 import { literal, qualified, sql } from './sql.ts'
-import type { Action, Guard, Step } from './statement.ts'
+import type { Guard, Step } from './statement.ts'
+import { execute } from './statement.ts'
 
 /** What `adoptSteps` marks. */
 export interface Adoption {
@@ -78,8 +78,4 @@ WHERE pt.partrelid = ${literal(parentOid)}::oid AND NOT EXISTS (
           )
         : undefined,
   }
-}
-
-function execute(statement: Sql): Action {
-  return { kind: 'execute', sql: statement }
 }

@@ -14,6 +14,7 @@ import { removeProof } from './prove-range.ts'
 import type { Sql } from './sql.ts'
 import { ident, literal, qualified, sql } from './sql.ts'
 import type { Action, Guard, Refusal, Step, TransactionStep } from './statement.ts'
+import { execute } from './statement.ts'
 
 /**
  * Creating: a standalone table like the parent, then ATTACH.
@@ -208,8 +209,4 @@ function zoneOf({ ddlTimezone }: DdlContext): readonly Action[] {
 
 function comment({ partition }: CreateOperation | AttachOperation, text: string | null): Action {
   return execute(sql`COMMENT ON TABLE ${ident(partition.schema, partition.name)} IS ${literal(text)}`)
-}
-
-function execute(statement: Sql): Action {
-  return { kind: 'execute', sql: statement }
 }

@@ -25,3 +25,8 @@ export function transaction(context: DdlContext, label: string, actions: readonl
     actions,
   }
 }
+
+/** For what reads or indexes a large table, and keeps nobody waiting who uses it through the parent. */
+export function forHours(context: DdlContext): DdlContext {
+  return { ...context, limits: { ...context.limits, statementTimeoutMs: 6 * 3_600_000 } }
+}

@@ -17,9 +17,9 @@ import {
   waitPatiently,
   watchClient,
 } from './settings.ts'
-import type { Sql } from './sql.ts'
 import { literal, qualified, sql } from './sql.ts'
 import type { Action, CommandStep, Guard, Step, TransactionStep } from './statement.ts'
+import { execute } from './statement.ts'
 
 /**
  * Detaching. The marker is committed with the detach (blocking) or before it (concurrent), so that after a crash at
@@ -210,8 +210,4 @@ function writeMarker({ parent, partition, guard }: DetachOperation, context: Ddl
       return [execute(sql`COMMENT ON TABLE ${qualified(partition)} IS ${literal(text)}`)]
     },
   }
-}
-
-function execute(statement: Sql): Action {
-  return { kind: 'execute', sql: statement }
 }

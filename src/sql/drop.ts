@@ -6,9 +6,9 @@ import type { DdlContext } from './ddl-context.ts'
 import { transaction } from './ddl-context.ts'
 import type { Seen } from './look-again.ts'
 import { checkDetached, lookAgain, markerIn, readSeen, refuse } from './look-again.ts'
-import type { Sql } from './sql.ts'
 import { ident, literal, qualified, sql } from './sql.ts'
 import type { Action, Guard, Refusal, Step } from './statement.ts'
+import { execute } from './statement.ts'
 
 /**
  * Dropping: only a detached table that carries our marker, looked at again under ACCESS EXCLUSIVE in the transaction
@@ -115,8 +115,4 @@ function emptyGuard(partition: TableName): Guard {
     check: (row) =>
       row?.['filled'] === 'false' ? undefined : refuse('stale', `${formatTableName(partition)} holds rows`),
   }
-}
-
-function execute(statement: Sql): Action {
-  return { kind: 'execute', sql: statement }
 }

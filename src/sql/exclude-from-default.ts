@@ -3,15 +3,13 @@ import { formatTableName } from '../model/table-name.ts'
 import type { CreateOperation, ReadmitOperation } from '../plan/operation.ts'
 import { exclusionName } from '../plan/readmission.ts'
 import type { DdlContext } from './ddl-context.ts'
-import { transaction } from './ddl-context.ts'
+import { forHours, transaction } from './ddl-context.ts'
 import { lockReferencing } from './lock-referencing.ts'
 import { checkParent, lookAgain, readSeen, refuse } from './look-again.ts'
 import type { Sql } from './sql.ts'
 import { ident, literal, qualified, sql } from './sql.ts'
 import type { Action, Guard, Refusal, Step } from './statement.ts'
-
-/** VALIDATE reads a large table, and keeps no reader or writer waiting meanwhile. */
-const validationMs = 6 * 3_600_000
+import { execute } from './statement.ts'
 
 type Exclusion = CreateOperation & { readonly fallback: TableName }
 
@@ -38,16 +36,12 @@ export function excludeSteps(exclusion: Exclusion, context: DdlContext): readonl
         sql`ALTER TABLE ONLY ${qualified(fallback)} ADD CONSTRAINT ${ident(exclusionName)} CHECK (NOT (${column} >= ${literal(range.from)} AND ${column} < ${literal(range.to)})) NOT VALID`,
       ),
     ]),
-    transaction(
-      { ...context, limits: { ...context.limits, statementTimeoutMs: validationMs } },
-      `validate that ${name} holds nothing of the range`,
-      [
-        execute(sql`LOCK TABLE ONLY ${qualified(fallback)} IN SHARE UPDATE EXCLUSIVE MODE`),
-        defaultGuard(exclusion),
-        stillGuard(exclusion),
-        execute(sql`ALTER TABLE ONLY ${qualified(fallback)} VALIDATE CONSTRAINT ${ident(exclusionName)}`),
-      ],
-    ),
+    transaction(forHours(context), `validate that ${name} holds nothing of the range`, [
+      execute(sql`LOCK TABLE ONLY ${qualified(fallback)} IN SHARE UPDATE EXCLUSIVE MODE`),
+      defaultGuard(exclusion),
+      stillGuard(exclusion),
+      execute(sql`ALTER TABLE ONLY ${qualified(fallback)} VALIDATE CONSTRAINT ${ident(exclusionName)}`),
+    ]),
   ]
 }
 
@@ -130,8 +124,4 @@ function defaultGuard({ parent, partition, fallback, guard }: Exclusion): Guard 
     expect: 'the parent and its DEFAULT are those of the plan',
     check: (row) => checkParent(readSeen(row), { parent, ...guard, default: fallback }),
   }
-}
-
-function execute(statement: Sql): Action {
-  return { kind: 'execute', sql: statement }
 }

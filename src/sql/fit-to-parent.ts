@@ -1,19 +1,19 @@
 import { formatTableName } from '../model/table-name.ts'
 import type { AttachOperation } from '../plan/operation.ts'
 import type { DdlContext } from './ddl-context.ts'
-import { transaction } from './ddl-context.ts'
+import { forHours, transaction } from './ddl-context.ts'
 import { jsonColumn, member } from './json-column.ts'
-import { detachedGuard, hoursAlone } from './prove-range.ts'
+import { detachedGuard } from './prove-range.ts'
 import { literal, qualified, sql, trustedSql } from './sql.ts'
-import type { Sql } from './sql.ts'
 import type { Action, Step } from './statement.ts'
+import { execute } from './statement.ts'
 import { likeParentGuard } from './unlike-parent.ts'
 
 /** Has a detached table fit to its parent as it is by now, while nobody uses it through the parent. */
 export function fitSteps(operation: AttachOperation, context: DdlContext): readonly Step[] {
   const { partition } = operation
   return [
-    transaction(hoursAlone(context), `build missing indexes of ${formatTableName(partition)}`, [
+    transaction(forHours(context), `build missing indexes of ${formatTableName(partition)}`, [
       execute(sql`LOCK TABLE ONLY ${qualified(partition)} IN ACCESS EXCLUSIVE MODE`),
       detachedGuard(operation),
       likeParentGuard(operation),
@@ -68,8 +68,4 @@ WHERE theirs.table = ${literal(guard.parentOid)}::oid AND NOT EXISTS (
         ]
       }),
   }
-}
-
-function execute(statement: Sql): Action {
-  return { kind: 'execute', sql: statement }
 }

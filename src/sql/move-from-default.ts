@@ -7,6 +7,7 @@ import { refuse } from './look-again.ts'
 import type { Sql } from './sql.ts'
 import { ident, join, literal, qualified, sql, wholeNumber } from './sql.ts'
 import type { Action, Row } from './statement.ts'
+import { execute } from './statement.ts'
 
 interface Move {
   readonly parent: TableName
@@ -138,8 +139,4 @@ function inRange(key: string, { from, to }: RangeText): Sql {
 
 function oidOf(table: TableName): Sql {
   return sql`(SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = ${literal(table.schema)} AND c.relname = ${literal(table.name)})`
-}
-
-function execute(statement: Sql): Action {
-  return { kind: 'execute', sql: statement }
 }

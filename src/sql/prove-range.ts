@@ -1,20 +1,15 @@
 import { formatTableName } from '../model/table-name.ts'
 import type { AttachOperation } from '../plan/operation.ts'
 import type { DdlContext } from './ddl-context.ts'
-import { transaction } from './ddl-context.ts'
+import { forHours, transaction } from './ddl-context.ts'
 import { checkDetached, lookAgain, readSeen } from './look-again.ts'
 import { checkRace } from './same-range.ts'
-import type { Sql } from './sql.ts'
 import { ident, literal, qualified, sql } from './sql.ts'
 import type { Action, Guard, Step } from './statement.ts'
+import { execute } from './statement.ts'
 
 /** What the CHECK is called that proves the range of a table which is to be attached. */
 export const proofName = 'pg_partsmith_range'
-
-/** For what reads or indexes a table that nobody uses through the parent. */
-export function hoursAlone(context: DdlContext): DdlContext {
-  return { ...context, limits: { ...context.limits, statementTimeoutMs: 6 * 3_600_000 } }
-}
 
 /**
  * Proves that a detached table holds nothing but its range while it stands alone, so that ATTACH only has to write to
@@ -48,7 +43,7 @@ export function proveRangeSteps(operation: AttachOperation, context: DdlContext)
       ask: sql`SELECT k.oid::pg_catalog.text AS oid FROM pg_catalog.pg_constraint k WHERE k.conrelid OPERATOR(pg_catalog.=) ${literal(guard.oid)}::pg_catalog.oid AND k.conname OPERATOR(pg_catalog.=) ${literal(proofName)} AND NOT k.convalidated`,
       describe: `unless it is proven already: ALTER TABLE ${name} VALIDATE CONSTRAINT ${proofName}`,
       make: () =>
-        transaction(hoursAlone(context), `validate the proof of ${name}`, [
+        transaction(forHours(context), `validate the proof of ${name}`, [
           execute(sql`LOCK TABLE ONLY ${qualified(partition)} IN SHARE UPDATE EXCLUSIVE MODE`),
           detachedGuard(operation),
           execute(sql`ALTER TABLE ONLY ${qualified(partition)} VALIDATE CONSTRAINT ${ident(proofName)}`),
@@ -94,8 +89,4 @@ export function detachedGuard(operation: AttachOperation): Guard {
       return checkRace(seen, operation) ?? checkDetached(seen, { partition, oid: guard.oid })
     },
   }
-}
-
-function execute(statement: Sql): Action {
-  return { kind: 'execute', sql: statement }
 }

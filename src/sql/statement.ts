@@ -71,6 +71,11 @@ export type Action =
       oid?(row: Row): string | undefined
     }
 
+/** A statement that is run whatever is found. */
+export function execute(statement: Sql): Action {
+  return { kind: 'execute', sql: statement }
+}
+
 /** A question whose answer must be as planned, asked under the locks taken before it. */
 export interface Guard {
   readonly kind: 'guard'

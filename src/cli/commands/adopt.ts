@@ -1,10 +1,9 @@
 import { type DocumentTable, Instant, type TableInspection } from '../../index.ts'
-import { CommandError } from '../command-error.ts'
 import type { CommandIo } from '../command-io.ts'
 import type { CommandSpec } from '../command-spec.ts'
 import { eachTable } from '../each-table.ts'
 import type { ExitCode } from '../exit-code.ts'
-import { partitionNamed } from '../partition-named.ts'
+import { partitionNamed, partitionOption, refuseUnclear } from '../partition-named.ts'
 import { wrap } from '../render/columns.ts'
 import { printable, tableText } from '../render/printable.ts'
 import { counted, formatChosenSpan } from '../render/quantities.ts'
@@ -19,7 +18,10 @@ export async function adoptTables(
   partitions: readonly string[],
 ): Promise<CommandReport> {
   const { io, partsmith } = workspace
-  refuseUnclear(workspace.tables, partitions)
+  refuseUnclear(workspace.tables, partitions, {
+    unnamed: 'No table to adopt was named. Name it with --partition.',
+    belongs: 'belonged to',
+  })
   const tables = await eachTable(workspace, 'adopting in', async (table): Promise<TableReport> => {
     const { config } = table
     const names = partitions.map((given) => partitionNamed(given, config.table))
@@ -84,19 +86,6 @@ function clearComment(name: string, { config }: DocumentTable): string {
   return `COMMENT ON TABLE ${tableText({ schema: config.table.schema, name })} IS NULL;`
 }
 
-/** A marker names one parent, so it must be clear which. */
-function refuseUnclear(tables: readonly DocumentTable[], partitions: readonly string[]): void {
-  const problem =
-    partitions.length === 0
-      ? 'No table to adopt was named. Name it with --partition.'
-      : tables.length === 1
-        ? undefined
-        : `It is not clear which table ${partitions.join(', ')} belonged to. Say it with --table: ${tables
-            .map(({ config }) => tableText(config.table))
-            .join(', ')}.`
-  if (problem !== undefined) throw new CommandError(problem, { exitCode: 64, code: 'usage' })
-}
-
 /** Runs the command as the shell does. */
 export async function runAdopt(
   table: TableOptions,
@@ -112,14 +101,7 @@ export const adoptCommand: CommandSpec = {
   name: 'adopt',
   summary: 'Mark a detached table as one that may be dropped.',
   description: `Only detached tables that carry a marker are ever dropped. What is detached here gets one by itself; this gives one to a table that was detached by hand or by another tool. Its grace period (dropAfter) begins now, and it is dropped after it. Its range is not known, so it is never attached again by itself. An attached table is refused. To keep it after all, clear its comment.`,
-  options: [
-    ...tableOptions,
-    {
-      flags: '--partition <name>',
-      description: `A detached table in the schema of the partitioned one, with the schema or without. May be given several times.`,
-      repeatable: true,
-    },
-  ],
+  options: [...tableOptions, partitionOption],
   examples: [
     {
       line: 'pg-partsmith adopt --table app.events --partition events_2019',

@@ -1,14 +1,13 @@
 import { type DocumentTable, type MaintenanceResult, PartitionError } from '../../index.ts'
-import { CommandError } from '../command-error.ts'
 import type { CommandIo } from '../command-io.ts'
 import type { CommandSpec } from '../command-spec.ts'
 import { eachTable } from '../each-table.ts'
 import { worstOf, type ExitCode } from '../exit-code.ts'
 import { exitCodeOfError, exitCodeOfRun } from '../failure-code.ts'
-import { partitionNamed } from '../partition-named.ts'
+import { partitionNamed, partitionOption, refuseUnclear } from '../partition-named.ts'
 import { wrap } from '../render/columns.ts'
 import { renderFindings } from '../render/findings.ts'
-import { printable, tableText } from '../render/printable.ts'
+import { printable } from '../render/printable.ts'
 import { counted } from '../render/quantities.ts'
 import type { Page } from '../render/style.ts'
 import { tableHeader } from '../render/table-header.ts'
@@ -27,7 +26,11 @@ export async function reattachTables(
   workspace: Workspace,
   partitions: readonly string[],
 ): Promise<CommandReport> {
-  refuseUnclear(workspace.tables, partitions)
+  refuseUnclear(workspace.tables, partitions, {
+    unnamed:
+      'No table to attach again was named. Name it with --partition; `inspect` lists those that are detached.',
+    belongs: 'belongs to',
+  })
   const attempts: Attempt[] = []
   const tables = await eachTable(workspace, 'attaching again in', async (table): Promise<TableReport> => {
     const error = await tryEach(workspace, { table, partitions, attempts })
@@ -108,19 +111,6 @@ function closingOf(attempts: readonly Attempt[], wanted: number): string {
   ].join(' ')
 }
 
-/** A table is attached to one parent, so it must be clear which. */
-function refuseUnclear(tables: readonly DocumentTable[], partitions: readonly string[]): void {
-  const problem =
-    partitions.length === 0
-      ? 'No table to attach again was named. Name it with --partition; `inspect` lists those that are detached.'
-      : tables.length === 1
-        ? undefined
-        : `It is not clear which table ${partitions.join(', ')} belongs to. Say it with --table: ${tables
-            .map(({ config }) => tableText(config.table))
-            .join(', ')}.`
-  if (problem !== undefined) throw new CommandError(problem, { exitCode: 64, code: 'usage' })
-}
-
 /** Runs the command as the shell does. */
 export async function runReattach(
   table: TableOptions,
@@ -136,14 +126,7 @@ export const reattachCommand: CommandSpec = {
   name: 'reattach',
   summary: 'Undo a detach: attach a detached table again.',
   description: `Brings the rows of a detached table back, for the same range as before. It takes only a table that was detached here and is still there; a dropped one is gone. A concurrent detach leaves a CHECK that proves the range, so nothing is read; after a blocking one the table is read before it is attached, while nobody waits for it. Does nothing else, and works with dropAfter never, too. Where the table has expired, the next run with --allow-destructive detaches it again: it is attached all the same, and the retentionCount that keeps it is said. Runs no hooks.`,
-  options: [
-    ...tableOptions,
-    {
-      flags: '--partition <name>',
-      description: `A detached table in the schema of the partitioned one, with the schema or without. May be given several times.`,
-      repeatable: true,
-    },
-  ],
+  options: [...tableOptions, partitionOption],
   examples: [
     { line: 'pg-partsmith inspect --table app.events', what: 'which tables are detached' },
     {
