@@ -49,6 +49,8 @@ const hazards: Readonly<Record<Hazard, string>> = {
   'hides-data': 'rows are no longer found through the parent',
   'rewrites-rows': 'rows are moved out of DEFAULT',
   'not-transactional': 'it cannot be rolled back; cut short, it is finished by the next run',
+  'blocks-writes':
+    'writes of a table that others use wait while it runs, and reads go on: one that a foreign key leads to or comes from',
   'cancels-standby-queries':
     'on a standby, queries of a table that others use are cancelled when they run on for too long',
   'rejects-inserts': 'inserts into the new range fail until the partition is attached',

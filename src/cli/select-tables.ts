@@ -33,10 +33,10 @@ function notConfigured(name: string, configured: readonly DocumentTable[]): stri
   const bare = configured.map(({ config }) => config.table.name)
   const near = nearest(name, names) ?? names[bare.indexOf(nearest(name, bare) ?? '')]
   const meant = near === undefined ? '' : ` Did you mean ${near}?`
-  return `There is no table ${JSON.stringify(name)} in the configuration.${meant} It has ${listed(names)}.`
+  return `There is no table ${JSON.stringify(name)} in the configuration.${meant} It has ${firstTwenty(names)}.`
 }
 
-function listed(names: readonly string[]): string {
+function firstTwenty(names: readonly string[]): string {
   const shown = names.slice(0, 20).join(', ')
   return names.length > 20 ? `${shown} and ${names.length - 20} more` : shown
 }

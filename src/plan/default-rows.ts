@@ -76,6 +76,19 @@ export function whyRowsCannotMove(
   return undefined
 }
 
+/** Says that the plan knows nothing of the rows of DEFAULT, where it asked for them in vain. */
+export function defaultUnread({ tree }: PlanInput, evidence: Evidence): readonly Finding[] {
+  const fallback = defaultPartition(tree)
+  if (!fallback || evidence.defaultUnread === undefined) return []
+  return [
+    finding('default-unread', {
+      relation: fallback.name,
+      message: `The rows of ${formatTableName(fallback.name)}, the DEFAULT partition, could not be read (${evidence.defaultUnread}), so the plan knows neither what is in it nor how long it takes to look beside it.`,
+      next: 'A run looks again under its lock, and gives way when others wait behind it; plan again to know beforehand.',
+    }),
+  ]
+}
+
 /** Rows of DEFAULT that lie in no period that any run will create: they are neither moved nor ever expire. */
 export function rowsAstray(
   { config, tree }: PlanInput,

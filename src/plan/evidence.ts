@@ -61,6 +61,8 @@ export interface Evidence {
     /** Whether rows of a range are found by an index. */
     readonly keyIndexed: boolean
   }
+  /** Why the rows of DEFAULT could not be read, in the server's words. */
+  readonly defaultUnread?: string
   /** OIDs of the tables asked about that hold no row. */
   readonly empty: ReadonlySet<string>
   /** By OID of the partition, one for each foreign key; without those for which there was no time. */

@@ -39,6 +39,7 @@ export type FindingCode =
   | 'default-too-large'
   | 'range-excluded'
   | 'rows-astray-in-default'
+  | 'default-unread'
   | 'default-not-movable'
   | 'marker-not-trusted'
   | 'marker-damaged'
@@ -118,6 +119,10 @@ export const findingCatalog: Readonly<Record<FindingCode, readonly [FindingSever
   'rows-astray-in-default': [
     'warning',
     'DEFAULT holds rows from before the current period or without a key, which no run ever moves or expires.',
+  ],
+  'default-unread': [
+    'info',
+    'The rows of DEFAULT could not be read, so what is in it, and what a scan of it costs, is not known.',
   ],
   'default-not-movable': [
     'warning',

@@ -54,6 +54,10 @@ export function lockOfNew(relation: TableName): LockUse {
  * after `max_standby_streaming_delay`. The partition itself is not counted: it is new, or nobody is to use it any more.
  */
 export function hazardsOfLocks(locks: readonly LockUse[]): readonly Hazard[] {
-  const blocks = locks.some(({ mode, role }) => mode === 'ACCESS EXCLUSIVE' && role !== 'partition')
-  return blocks ? ['access-exclusive-lock', 'cancels-standby-queries'] : []
+  const isHeld = (held: LockMode): boolean =>
+    locks.some(({ mode, role }) => mode === held && role !== 'partition')
+  return [
+    ...(isHeld('ACCESS EXCLUSIVE') ? (['access-exclusive-lock', 'cancels-standby-queries'] as const) : []),
+    ...(isHeld('SHARE ROW EXCLUSIVE') ? (['blocks-writes'] as const) : []),
+  ]
 }

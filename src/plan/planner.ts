@@ -3,7 +3,7 @@ import { basisOf } from './basis.ts'
 import { dropOperation } from './build-operation.ts'
 import { insertsFail } from './current-partition.ts'
 import { decideCreation, missingPeriods } from './creation.ts'
-import { defaultRowsNeeded, rowsAstray } from './default-rows.ts'
+import { defaultRowsNeeded, defaultUnread, rowsAstray } from './default-rows.ts'
 import type { Evidence, EvidenceRequest } from './evidence.ts'
 import { noEvidence } from './evidence.ts'
 import type { Finding } from './finding.ts'
@@ -100,6 +100,7 @@ function decide(input: PlanInput, survey: Survey, evidence: Evidence): Decided {
       ...allowed.findings,
       ...pending.findings,
       ...creation.findings,
+      ...defaultUnread(input, evidence),
       ...rowsAstray(input, survey, { evidence, attached: attaching(decisions) }),
       ...decisions.flatMap((decision) => (decision.kind === 'keep' ? [decision.finding] : [])),
       ...retention.findings,

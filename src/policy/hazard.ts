@@ -1,6 +1,7 @@
 /** Known costs and risks of operations, by the names that `allowHazards` takes. */
 export const hazards = [
   'access-exclusive-lock',
+  'blocks-writes',
   'cancels-standby-queries',
   'deletes-data',
   'full-scan',

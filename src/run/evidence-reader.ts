@@ -7,13 +7,13 @@ import { readingSettings } from '../sql/settings.ts'
 import { qualified, sql, toText } from '../sql/sql.ts'
 import { readReferenceChecks } from './reference-reader.ts'
 import type { Session } from './session.ts'
-import { sqlStateOf, sqlStates } from './sql-state.ts'
+import { describeError, sqlStateOf, sqlStates } from './sql-state.ts'
 
 /** Collects what one plan rests on beyond the catalog; rows are counted in a transaction of their own, one per table. */
 export async function readEvidence(session: Session, request: EvidenceRequest): Promise<Evidence> {
   return {
     takenNames: await readNames(session, request.names),
-    ...((await readable(session, () => countRows(session, request))) ?? { rowsInDefault: new Map() }),
+    ...(await readRows(session, request)),
     empty: await readEmpty(session, request.maybeEmpty),
     ...(request.references && { references: await readReferenceChecks(session, request.references) }),
   }
@@ -29,8 +29,9 @@ export async function readTogether(
     requests.flatMap(({ names }) => names),
   )
   const fallbacks = requests.flatMap(({ defaultRows }) => (defaultRows ? [defaultRows] : []))
-  const empty =
+  const found =
     fallbacks.length > 0 ? await readable(session, () => withoutPages(session, fallbacks)) : undefined
+  const empty = found && 'value' in found ? found.value : undefined
   return requests.map(({ defaultRows, maybeEmpty, references }) => {
     if (maybeEmpty.length > 0 || references) return undefined
     const nothing = { takenNames, rowsInDefault: new Map<string, number>(), empty: new Set<string>() }
@@ -47,6 +48,10 @@ export async function readTogether(
 }
 
 type DefaultRows = NonNullable<EvidenceRequest['defaultRows']>
+type DefaultEvidence = Pick<
+  Evidence,
+  'rowsInDefault' | 'rowsAstray' | 'rowsAhead' | 'defaultScan' | 'defaultUnread'
+>
 
 async function withoutPages(
   session: Session,
@@ -80,10 +85,12 @@ async function readNames(session: Session, names: readonly TableName[]): Promise
   )
 }
 
-async function countRows(
-  session: Session,
-  { defaultRows }: EvidenceRequest,
-): Promise<Pick<Evidence, 'rowsInDefault' | 'rowsAstray' | 'rowsAhead' | 'defaultScan'>> {
+async function readRows(session: Session, request: EvidenceRequest): Promise<DefaultEvidence> {
+  const counted = await readable(session, () => countRows(session, request))
+  return 'value' in counted ? counted.value : { rowsInDefault: new Map(), defaultUnread: counted.why }
+}
+
+async function countRows(session: Session, { defaultRows }: EvidenceRequest): Promise<DefaultEvidence> {
   if (!defaultRows) return { rowsInDefault: new Map() }
   const [row] = (await session.query(toText(countInDefault(defaultRows)))).rows
   const text = row?.['rows']
@@ -103,19 +110,20 @@ async function readEmpty(
 ): Promise<ReadonlySet<string>> {
   const empty = new Set<string>()
   for (const { oid, name } of tables) {
-    const rows = await readable(session, async () => {
-      const answer = await session.query(
-        toText(sql`SELECT EXISTS (SELECT FROM ${qualified(name)})::text AS filled`),
-      )
-      return answer.rows
+    const answer = await readable(session, async () => {
+      const question = sql`SELECT EXISTS (SELECT FROM ${qualified(name)})::text AS filled`
+      return (await session.query(toText(question))).rows
     })
-    if (rows?.[0]?.['filled'] === 'false') empty.add(oid)
+    if ('value' in answer && answer.value[0]?.['filled'] === 'false') empty.add(oid)
   }
   return empty
 }
 
-/** Reads rows of a user's table: without the right to, or where the table is gone, the answer is "unknown". */
-async function readable<T>(session: Session, read: () => Promise<T>): Promise<T | undefined> {
+/** Reads rows of a user's table; without the right to, or where the table is locked or gone, tells why it could not. */
+async function readable<T>(
+  session: Session,
+  read: () => Promise<T>,
+): Promise<{ readonly value: T } | { readonly why: string }> {
   const unknown: readonly (string | undefined)[] = [
     sqlStates.insufficientPrivilege,
     sqlStates.undefinedTable,
@@ -126,12 +134,12 @@ async function readable<T>(session: Session, read: () => Promise<T>): Promise<T 
       async () => {
         await session.query(pinSettings)
         await session.query(toText(readingSettings))
-        return read()
+        return { value: await read() }
       },
       { readOnly: true },
     )
   } catch (error) {
-    if (unknown.includes(sqlStateOf(error))) return undefined
+    if (unknown.includes(sqlStateOf(error))) return { why: describeError(error) }
     throw error
   }
 }

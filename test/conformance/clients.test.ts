@@ -1,5 +1,4 @@
 import { PGlite } from '@electric-sql/pglite'
-import { Pool } from 'pg'
 import postgres from 'postgres'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { DatabaseClient } from '../../src/run/client.ts'
@@ -8,6 +7,7 @@ import { fromPglite } from '../../src/run/clients/pglite.ts'
 import { fromPostgresJs } from '../../src/run/clients/postgres-js.ts'
 import type { ClientConformanceOptions, ClientFixture } from '../../src/testing.ts'
 import { clientConformance } from '../../src/testing.ts'
+import { calmPool } from '../support/calm-pool.ts'
 import type { TestDatabase } from '../support/database.ts'
 import { createDatabase, describeEachServer } from '../support/database.ts'
 
@@ -145,8 +145,7 @@ function trimmed(row: Readonly<Record<string, unknown>>): Record<string, unknown
 }
 
 function pgFixture(url: string, options: object = {}): ClientFixture {
-  const pool = new Pool({ connectionString: url, max: 5, ...options })
-  pool.on('error', () => undefined)
+  const pool = calmPool({ connectionString: url, max: 5, ...options })
   return { client: fromPg(pool), dispose: () => pool.end() }
 }
 

@@ -1,6 +1,5 @@
 import { PGlite } from '@electric-sql/pglite'
 import { Redis } from 'ioredis'
-import { Pool } from 'pg'
 import postgres from 'postgres'
 import { createClient } from 'redis'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -14,6 +13,7 @@ import { PostgresAdvisoryLockManager } from '../../src/run/locks/advisory.ts'
 import { RedisDistributedLockManager } from '../../src/run/locks/redis.ts'
 import type { LockConformanceOptions, LockFixture } from '../../src/testing.ts'
 import { lockConformance } from '../../src/testing.ts'
+import { calmPool } from '../support/calm-pool.ts'
 import type { TestDatabase } from '../support/database.ts'
 import { createDatabase, describeEachServer } from '../support/database.ts'
 import { describeWithPgBouncer, startPgBouncer } from '../support/pgbouncer.ts'
@@ -36,7 +36,7 @@ describeEachServer('PostgresAdvisoryLockManager conforms', (major) => {
   describe('on two pg Pools', () => {
     itConforms({
       create: async () => {
-        const pools = [new Pool({ connectionString: database.url, max: 5 }), database.pool] as const
+        const pools = [calmPool({ connectionString: database.url, max: 5 }), database.pool] as const
         return {
           locks: new PostgresAdvisoryLockManager(pools[0]),
           other: new PostgresAdvisoryLockManager(pools[1]),

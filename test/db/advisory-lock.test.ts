@@ -1,4 +1,4 @@
-import { Pool } from 'pg'
+import type { Pool } from 'pg'
 import { beforeAll, describe, expect, it } from 'vitest'
 import {
   ConnectionFailedError,
@@ -12,6 +12,7 @@ import { fromPg } from '../../src/run/clients/pg.ts'
 import type { LockLease } from '../../src/run/lock.ts'
 import { PostgresAdvisoryLockManager } from '../../src/run/locks/advisory.ts'
 import { advisoryLockKey } from '../../src/sql/advisory-lock.ts'
+import { calmPool } from '../support/calm-pool.ts'
 import type { TestDatabase } from '../support/database.ts'
 import { createDatabase, describeEachServer } from '../support/database.ts'
 import { ownPool } from '../support/own-pool.ts'
@@ -40,7 +41,7 @@ describeEachServer('PostgresAdvisoryLockManager', (major) => {
   }
 
   it('names the holder in the error: process, application and since when', async () => {
-    const pool = new Pool({ connectionString: database.url, application_name: 'nightly "job"' })
+    const pool = calmPool({ connectionString: database.url, application_name: 'nightly "job"' })
     await using lease = await new PostgresAdvisoryLockManager(pool).acquireLock(table)
     const pid = await onlyHolder()
     const attempt = locks.acquireLock(table)
@@ -239,7 +240,7 @@ describeEachServer('PostgresAdvisoryLockManager', (major) => {
   })
 
   it('refuses a pool of one with a sentence', async () => {
-    const pool = new Pool({ connectionString: database.url, max: 1 })
+    const pool = calmPool({ connectionString: database.url, max: 1 })
     expect(() => new PostgresAdvisoryLockManager(pool)).toThrow(InvalidPartitionConfigError)
     expect(() => new PostgresAdvisoryLockManager(pool)).toThrow(
       /one connection only.* Let it open at least 3/,

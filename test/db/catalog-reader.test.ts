@@ -1,9 +1,9 @@
-import { Pool } from 'pg'
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 
 import { startEmbeddedServer } from '../../src/cli/embedded/server.ts'
 import type { PartitionTree, TablePartitionOptions } from '../../src/index.ts'
 import { createPartsmith, fromPg, PostgresMetadataProvider } from '../../src/index.ts'
+import { calmPool } from '../support/calm-pool.ts'
 import type { TestDatabase } from '../support/database.ts'
 import { createDatabase, describeEachServer, majors } from '../support/database.ts'
 import { observedClient } from '../support/observed-client.ts'
@@ -234,16 +234,14 @@ describe('a standby', () => {
   it.each(ends)('of PostgreSQL %i is read, and maintaining it is refused', async (wantedMajor) => {
     const major = majors.find((candidate) => candidate === wantedMajor)
     await using server = await startEmbeddedServer(major === undefined ? {} : { major })
-    const primary = new Pool({ connectionString: server.url })
-    primary.on('error', () => undefined)
+    const primary = calmPool({ connectionString: server.url })
     await primary.query(`${eventsTable} ${partitionsOf('events', 2)} CREATE TABLE loose (LIKE events);`)
     // Commits are not waited for on this server, and what is not written yet does not survive.
     await primary.query('CHECKPOINT')
     await primary.end()
     await makeStandby(server)
 
-    const pool = new Pool({ connectionString: server.url })
-    pool.on('error', () => undefined)
+    const pool = calmPool({ connectionString: server.url })
     onTestFinished(() => pool.end())
     const partsmith = createPartsmith({ pool })
     const config = { ...wanted, retentionCount: 1 }

@@ -1,4 +1,3 @@
-import { Pool } from 'pg'
 import type { PoolClient } from 'pg'
 import postgres from 'postgres'
 import { expect, it, onTestFinished } from 'vitest'
@@ -11,6 +10,7 @@ import {
   LockAcquisitionError,
   PostgresAdvisoryLockManager,
 } from '../../src/index.ts'
+import { calmPool } from '../support/calm-pool.ts'
 import type { TestDatabase } from '../support/database.ts'
 import { createDatabase } from '../support/database.ts'
 import { latch } from '../support/latch.ts'
@@ -261,7 +261,7 @@ describeWithPgBouncer('through PgBouncer in another mode', (major) => {
     await database.sql(events)
     const pooler = await startPgBouncer(database, { poolMode: 'session', poolSize: 4 })
     const before = await sessionsOf(pooler, { count: 4 })
-    const pool = new Pool({ connectionString: pooler.urlFor(), max: 4 })
+    const pool = calmPool({ connectionString: pooler.urlFor(), max: 4 })
     const result = await createPartsmith({ pool }).maintain(retiring, { now })
     expect(result.operations.map(({ status }) => status)).toEqual(['done', 'done'])
     expect(await locksLeft(database)).toEqual([])
@@ -288,7 +288,7 @@ async function sessionsOf(
   pooler: TestPooler,
   { user, count }: { readonly user?: string; readonly count: number },
 ): Promise<readonly PooledSession[]> {
-  const pool = new Pool({ connectionString: pooler.urlFor(user), max: count })
+  const pool = calmPool({ connectionString: pooler.urlFor(user), max: count })
   const clients: PoolClient[] = []
   const pids = new Set<unknown>()
   const sessions: PooledSession[] = []

@@ -1,4 +1,3 @@
-import { Pool } from 'pg'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { ConnectionFailedError, LockLostError, PartitionError, RunAbortedError } from '../../src/errors.ts'
 import type { DatabaseClient, DatabaseConnection } from '../../src/run/client.ts'
@@ -6,6 +5,7 @@ import type { PgPoolLike } from '../../src/run/clients/pg.ts'
 import { fromPg } from '../../src/run/clients/pg.ts'
 import { withConnection } from '../../src/run/session.ts'
 import { sqlStateOf } from '../../src/run/sql-state.ts'
+import { calmPool } from '../support/calm-pool.ts'
 import type { TestDatabase } from '../support/database.ts'
 import { createDatabase, describeEachServer } from '../support/database.ts'
 
@@ -99,7 +99,7 @@ describeEachServer('withConnection', (major) => {
     })
 
     it('is not cut short by a query_timeout of the pool', async () => {
-      const pool = new Pool({ connectionString: database.url, query_timeout: 50 })
+      const pool = calmPool({ connectionString: database.url, query_timeout: 50 })
       const work = withConnection(fromPg(pool), {}, (session) => session.query('SELECT pg_sleep(0.3)'))
       await expect(work).resolves.toMatchObject({ rows: [{ pg_sleep: '' }] })
       await pool.end()
@@ -175,7 +175,7 @@ describeEachServer('withConnection', (major) => {
     })
 
     it('names its isolation level, whatever the default of the role', async () => {
-      const pool = new Pool({
+      const pool = calmPool({
         connectionString: database.url,
         options: '-c default_transaction_isolation=serializable',
       })
@@ -279,7 +279,7 @@ describeEachServer('withConnection', (major) => {
     })
 
     it('ends the wait for a connection, and the one that comes later is given back', async () => {
-      const pool = new Pool({ connectionString: database.url, max: 1 })
+      const pool = calmPool({ connectionString: database.url, max: 1 })
       const held = await pool.connect()
       const stop = new AbortController()
       const work = withConnection(fromPg(pool), { signal: stop.signal }, async () => undefined)
@@ -297,7 +297,7 @@ describeEachServer('withConnection', (major) => {
     })
 
     it('is served while the pool is full', async () => {
-      const pool = new Pool({ connectionString: database.url, max: 1 })
+      const pool = calmPool({ connectionString: database.url, max: 1 })
       const stop = new AbortController()
       const { work } = await sleeping(fromPg(pool), stop.signal)
       stop.abort()
@@ -397,7 +397,7 @@ describeEachServer('withConnection', (major) => {
 
   describe('a server that cannot be reached', () => {
     it('is a ConnectionFailedError that says why', async () => {
-      const pool = new Pool({ connectionString: 'postgres://postgres@127.0.0.1:1/postgres' })
+      const pool = calmPool({ connectionString: 'postgres://postgres@127.0.0.1:1/postgres' })
       const work = withConnection(fromPg(pool), {}, async () => undefined)
       await expect(work).rejects.toThrow(/Could not connect to the database: .*ECONNREFUSED/)
       await expect(work).rejects.toBeInstanceOf(ConnectionFailedError)
@@ -407,7 +407,7 @@ describeEachServer('withConnection', (major) => {
     it('also when it has no such database', async () => {
       const url = new URL(database.url)
       url.pathname = '/no_such_database'
-      const pool = new Pool({ connectionString: url.href })
+      const pool = calmPool({ connectionString: url.href })
       const error: unknown = await withConnection(fromPg(pool), {}, async () => undefined).catch(
         (reason: unknown) => reason,
       )

@@ -286,6 +286,23 @@ describeEachServer('a DEFAULT', (major) => {
     })
   })
 
+  it('that somebody has locked is not waited for by a plan, which says that it knows nothing of its rows', async () => {
+    await using database = await createDatabase(major)
+    await database.sql(
+      `${events} ${march} ${rest} INSERT INTO events VALUES (1, '2026-04-02 00:00:00+00'), (2, '2020-01-01 00:00:00+00')`,
+    )
+    const partsmith = createPartsmith({ pool: database.pool })
+    const holder = await database.pool.connect()
+    await holder.query('BEGIN; LOCK TABLE rest IN ACCESS EXCLUSIVE MODE')
+    const locked = await partsmith.plan(april, { now })
+    await holder.query('ROLLBACK')
+    holder.release()
+    const free = await partsmith.plan(april, { now })
+    expect(locked.findings.map(({ code }) => code)).toEqual(['default-unread'])
+    expect(locked.findings[0]?.message).toContain('public.rest')
+    expect(free.findings.map(({ code }) => code)).toEqual(['rows-astray-in-default'])
+  })
+
   it('with deferred constraints has them checked at once, and rows that break none are moved', async () => {
     await using database = await createDatabase(major)
     await converges(database, {

@@ -1,10 +1,11 @@
 /** A server on which autovacuum comes at once, and a table that it stays on. */
 
-import { Pool } from 'pg'
+import type { Pool } from 'pg'
 import { afterAll, beforeAll, onTestFinished } from 'vitest'
 
 import type { EmbeddedServer } from '../../src/cli/embedded/server.ts'
 import { startEmbeddedServer } from '../../src/cli/embedded/server.ts'
+import { calmPool } from './calm-pool.ts'
 import { until } from './cli.ts'
 import type { ServerMajor } from './database.ts'
 import { uniqueName } from './database.ts'
@@ -62,8 +63,7 @@ export function vacuumingServer(major: ServerMajor): () => Promise<VacuumedDatab
 }
 
 function poolOf(connectionString: string): Pool {
-  const pool = new Pool({ connectionString, max: 10 })
-  pool.on('error', () => undefined)
+  const pool = calmPool({ connectionString, max: 10 })
   onTestFinished(() => pool.end())
   return pool
 }

@@ -1,9 +1,10 @@
 /** Fresh databases on the test servers, for test files in the folders whose tests get servers. */
 
 import { randomUUID } from 'node:crypto'
-import { Pool } from 'pg'
+import type { Pool } from 'pg'
 import type { QueryResultRow } from 'pg'
 import { afterAll, describe, inject } from 'vitest'
+import { calmPool } from './calm-pool.ts'
 import type { ServerMajor } from '../../src/cli/embedded/binaries.ts'
 
 export type { ServerMajor } from '../../src/cli/embedded/binaries.ts'
@@ -58,14 +59,12 @@ afterAll(async () => {
 function administrator(major: ServerMajor, url: string): Pool {
   const existing = administrators.get(major)
   if (existing !== undefined) return existing
-  const pool = new Pool({ connectionString: url, max: 1 })
-  pool.on('error', ignoreLoss)
+  const pool = calmPool({ connectionString: url, max: 1 })
   administrators.set(major, pool)
   return pool
 }
 
 /** Connections are cut on purpose, by tests and by the drop; the query that runs into it still fails. */
-const ignoreLoss = (): void => undefined
 
 /**
  * Makes an empty database on the server of this major version (some 40 ms); it is dropped at the end of the test file
@@ -82,9 +81,7 @@ export async function createDatabase(major: ServerMajor): Promise<TestDatabase> 
   const admin = administrator(major, server.url)
   await admin.query(`CREATE DATABASE ${name} TEMPLATE template0`)
 
-  const pool = new Pool({ connectionString: url.href, max: 10 })
-  pool.on('error', ignoreLoss)
-  pool.on('connect', (client) => client.on('error', ignoreLoss))
+  const pool = calmPool({ connectionString: url.href, max: 10 })
   let dropped: Promise<void> | undefined
   const drop = (): Promise<void> => (dropped ??= dropDatabase())
   async function dropDatabase(): Promise<void> {

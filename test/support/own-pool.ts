@@ -1,7 +1,7 @@
-import { Pool } from 'pg'
-import type { PoolConfig } from 'pg'
+import type { Pool, PoolConfig } from 'pg'
 import { onTestFinished } from 'vitest'
 
+import { calmPool, ignoreLoss } from './calm-pool.ts'
 import type { TestDatabase } from './database.ts'
 
 export interface OwnPoolOptions extends PoolConfig {
@@ -11,14 +11,10 @@ export interface OwnPoolOptions extends PoolConfig {
 
 /** A pool beside the database's own, which ends with the test, whatever the test did to its connections. */
 export function ownPool({ url }: TestDatabase, { firstStatement, ...options }: OwnPoolOptions = {}): Pool {
-  const pool = new Pool({ connectionString: url, ...options })
-  pool.on('error', ignoreLoss)
-  pool.on('connect', (client) => {
-    client.on('error', ignoreLoss)
-    if (firstStatement !== undefined) client.query(firstStatement).catch(ignoreLoss)
-  })
+  const pool = calmPool({ connectionString: url, ...options })
+  if (firstStatement !== undefined) {
+    pool.on('connect', (client) => void client.query(firstStatement).catch(ignoreLoss))
+  }
   onTestFinished(() => pool.end())
   return pool
 }
-
-const ignoreLoss = (): void => undefined

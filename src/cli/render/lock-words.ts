@@ -61,12 +61,17 @@ export function standbyLine({ kind, partition, locks }: Operation): string {
     : `on a standby, queries of ${names.join(', ')} that run on are cancelled (max_standby_streaming_delay)`
 }
 
-/** The tables that nobody can read meanwhile; partitions that are locked with what they are below are not told one by one. */
+/** The tables that nobody can read meanwhile. */
 export function exclusivelyLocked(locks: readonly LockUse[]): readonly string[] {
-  const exclusive = locks.filter(({ mode }) => mode === 'ACCESS EXCLUSIVE')
-  return exclusive.flatMap(({ relation, partitionOf }) => {
-    if (partitionOf && exclusive.some((other) => sameTable(other.relation, partitionOf))) return []
-    const hasMore = exclusive.some((other) => other.partitionOf && sameTable(other.partitionOf, relation))
+  return lockedWith('ACCESS EXCLUSIVE', locks)
+}
+
+/** The tables locked in a mode; partitions that are locked with what they are below are not told one by one. */
+export function lockedWith(wanted: LockUse['mode'], locks: readonly LockUse[]): readonly string[] {
+  const locked = locks.filter(({ mode }) => mode === wanted)
+  return locked.flatMap(({ relation, partitionOf }) => {
+    if (partitionOf && locked.some((other) => sameTable(other.relation, partitionOf))) return []
+    const hasMore = locked.some((other) => other.partitionOf && sameTable(other.partitionOf, relation))
     return [`${tableText(relation)}${hasMore ? ' with its partitions' : ''}`]
   })
 }
