@@ -46,6 +46,10 @@ export class HookRunner {
     }
   }
 
+  get isEmpty(): boolean {
+    return this.#options.hooks.length === 0
+  }
+
   /** Calls `before*`; the first hook that throws refuses the operation, and later ones are not called. */
   async before(phase: HookPhase, subject: HookSubject, signal: AbortSignal): Promise<void> {
     for (const hooks of this.#options.hooks) {

@@ -8,7 +8,10 @@ export interface LockLease extends AsyncDisposable {
   readonly signal: AbortSignal
   /** A number that grows with every acquisition of this key, where the lock manager has one (Redis). */
   readonly fencingToken?: bigint
-  /** Resolves when the lock is certainly still held, else rejects with a `LockLostError`. Called before every change. */
+  /**
+   * Resolves when the lock is certainly still held, else rejects with a `LockLostError`. Called before every change; where
+   * no hook was called and nothing is taken out of reach, what it said 100 ms ago or later is enough.
+   */
   assertHeld(): Promise<void>
   /** Releases the lock. Never throws, and does nothing the second time. */
   release(): Promise<void>

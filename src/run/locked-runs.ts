@@ -2,6 +2,7 @@ import { Instant } from '../model/instant.ts'
 import { inspectTable } from '../plan/inspection.ts'
 import type { Operation } from '../plan/operation.ts'
 import { TablePartitionConfig } from '../policy/config.ts'
+import { HeldLease } from './held-lease.ts'
 import type { HookRunner } from './hook-runner.ts'
 import type { LockManager } from './lock.ts'
 import type { Logger } from './logger.ts'
@@ -78,6 +79,7 @@ export class LockedRuns {
     const { repo, locks, hooks, logger } = this.#parts
     const { signal: stop, now, allowDestructive = true, continueOnError = false } = options
     const lease = await locks.acquireLock(trusted.table, stop ? { signal: stop } : {})
+    const lock = new HeldLease(lease)
     const signal = stop ? AbortSignal.any([stop, lease.signal]) : lease.signal
     const patience = new Patience(repo.budget?.giveUpAfterMs ?? 0)
     const execute: LockedRun['execute'] = async ({ input, plan }, operations, refuse) =>
@@ -89,7 +91,7 @@ export class LockedRuns {
           operations,
           inspection: inspectTable(input, plan),
           server: input.tree.server,
-          lease,
+          lock,
           signal,
           now: now === undefined ? undefined : Instant.from(now),
           patience,

@@ -15,10 +15,10 @@ import { formatTableName } from '../model/table-name.ts'
 import type { Operation } from '../plan/operation.ts'
 import { isDestructive } from '../plan/operation.ts'
 import { isFromServer } from './explain-failure.ts'
+import type { HeldLease } from './held-lease.ts'
 import type { HookRunner } from './hook-runner.ts'
 import type { HookScene } from './hook-subject.ts'
 import { hookPhase, hookSubject } from './hook-subject.ts'
-import type { LockLease } from './lock.ts'
 import type { Logger } from './logger.ts'
 import type { Patience } from './patience.ts'
 import type { OperationResult, PartitionRepository, RunContext } from './repository.ts'
@@ -31,7 +31,7 @@ import { describeError } from './sql-state.ts'
 export interface OperationRun extends HookScene {
   readonly operations: readonly Operation[]
   readonly server: RunContext['server']
-  readonly lease: LockLease
+  readonly lock: HeldLease
   readonly signal: AbortSignal
   readonly now: Instant | undefined
   readonly patience: Patience
@@ -123,7 +123,7 @@ async function guarded(
   { repository, hooks }: OperationRunnerParts,
   { run, operation }: One,
 ): Promise<OperationResult> {
-  const { signal, lease, server, now, patience } = run
+  const { signal, lock, server, now, patience } = run
   const refusal = run.refuse?.(operation)
   if (refusal !== undefined) {
     throw new PlanStaleError(
@@ -137,7 +137,7 @@ async function guarded(
   }
   throwIfAborted(signal, stopped)
   // A hook can take long: whether the lock is still ours is asked last.
-  await lease.assertHeld()
+  await (hooks.isEmpty && !isDestructive(operation) ? lock.assertHeldLately() : lock.assertHeld())
   return carryOut(repository, operation, { server, signal, patience, ...(now && { now }) })
 }
 

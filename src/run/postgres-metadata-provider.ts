@@ -7,6 +7,7 @@ import type { DefaultRowsAnswer, DefaultRowsQuestion } from '../plan/default-rep
 import type { Evidence, EvidenceRequest } from '../plan/evidence.ts'
 import { needsEvidence, noEvidence } from '../plan/evidence.ts'
 import { listPartitionedTables, pinSettings, readChildren } from '../sql/catalog.ts'
+import { toText } from '../sql/sql.ts'
 import { readTrees } from './catalog-reader.ts'
 import type { DatabaseClient } from './client.ts'
 import type { ClientSource } from './clients/to-client.ts'
@@ -54,11 +55,14 @@ export class PostgresMetadataProvider implements PartitionMetadataProvider {
     { parent, partitions }: PartitionTree,
     options: ReadOptions = {},
   ): Promise<boolean> {
-    const { rows } = await this.#reading(options, (session) => session.query(readChildren, [parent.oid]))
-    const seen = partitions
-      .map(({ oid, detachPending }) => ({ oid, text: detachPending ? `${oid} pending` : oid }))
-      .sort((a, b) => (a.oid < b.oid ? -1 : 1))
-    return (rows[0]?.['children'] ?? '') === seen.map(({ text }) => text).join(',')
+    const { rows } = await this.#reading(options, (session) =>
+      session.query(toText(readChildren(parent.oid))),
+    )
+    const now = new Map(rows.map((row) => [row['oid'], row['pending'] === 'true']))
+    return (
+      now.size === partitions.length &&
+      partitions.every(({ oid, detachPending }) => now.get(oid) === detachPending)
+    )
   }
 
   async collectEvidence(request: EvidenceRequest, options: ReadOptions = {}): Promise<Evidence> {

@@ -1,13 +1,14 @@
 import type { ShortLimit } from '../sql/session-limits.ts'
 import { askSession, lowerLimits, raiseLimits, shortLimits } from '../sql/session-limits.ts'
 import { toText } from '../sql/sql.ts'
-import type { QueryResult } from './client.ts'
+import type { DatabaseClient, QueryResult } from './client.ts'
 import { hasSqlState, sqlStateOf } from './sql-state.ts'
 
 type Send = (text: string) => Promise<QueryResult>
 
 /** A connection, as far as it is asked who it is. */
 export interface Asking {
+  readonly client: DatabaseClient
   readonly send: Send
   /** The process that the server named when the connection was opened; some drivers know it after a first answer. */
   openedWith(): number | undefined
@@ -25,17 +26,40 @@ export interface OpenedSession {
 /** With a timeout of 1 ms even a short statement is cut now and then: in a new session, and on a busy machine. */
 const mostTries = 20
 
+/** For so long a session counts as it was found: an application that shares the pool may change its timeouts. */
+const rememberedMs = 1_000
+
+/** Sessions on the server itself whose timeouts are long enough: when they were asked, by process. */
+const asked = new WeakMap<DatabaseClient, Map<number, number>>()
+
+function isRemembered(client: DatabaseClient, pid: number): boolean {
+  return performance.now() - (asked.get(client)?.get(pid) ?? -Infinity) < rememberedMs
+}
+
+function remember(client: DatabaseClient, pid: number): void {
+  const now = performance.now()
+  const known = [...(asked.get(client) ?? [])].filter(([, at]) => now - at < rememberedMs)
+  asked.set(client, new Map([...known, [pid, now]]))
+}
+
 /**
  * Asks a session who it is, and has it stand the tool's own statements, whatever timeouts its role has.
  *
  * Through a pooler nothing is raised: what is SET in a session would come to the next client of the pooler.
  */
 export async function openSession(asking: Asking): Promise<OpenedSession> {
-  const { send, signal } = asking
+  const { client, send, signal } = asking
+  const before = asking.openedWith()
+  if (before !== undefined && isRemembered(client, before)) {
+    return { pid: before, isPooled: false, putBack: undefined }
+  }
   const { pid, short } = await untilDone(() => ask(send), signal)
   const named = asking.openedWith()
   if (named !== undefined && named !== pid) return { pid, isPooled: true, putBack: undefined }
-  if (short.length === 0) return { pid, isPooled: false, putBack: undefined }
+  if (short.length === 0) {
+    if (named === pid) remember(client, pid)
+    return { pid, isPooled: false, putBack: undefined }
+  }
   await untilDone(() => send(toText(raiseLimits(short, 'session'))), signal)
   return { pid, isPooled: false, putBack: toText(lowerLimits(short)) }
 }

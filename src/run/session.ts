@@ -33,6 +33,8 @@ export interface Session {
    * `ConnectionFailedError` that says so: whether the transaction took effect is then not known.
    */
   transaction<T>(work: () => Promise<T>, mode?: TransactionMode): Promise<T>
+  /** Runs the last statement of the transaction, where possible in one message with the COMMIT; nothing may follow it. */
+  finish(text: string): Promise<void>
 }
 
 export interface SessionOptions {
@@ -77,6 +79,9 @@ class ConnectionSession implements Session {
   #loss: Error | undefined
   #inTransaction = false
   #statementFailed = false
+  /** The statement that begins the transaction, to be sent together with the first one in it. */
+  #begin: string | undefined
+  #committed = false
 
   constructor(
     connection: DatabaseConnection,
@@ -113,6 +118,7 @@ class ConnectionSession implements Session {
 
   #asking(): Asking {
     return {
+      client: this.#client,
       send: (text) => this.query(text),
       openedWith: () => this.#connection.openedWith?.(),
       signal: this.#signal,
@@ -125,7 +131,7 @@ class ConnectionSession implements Session {
     const turn = this.#tail.then(async () => {
       throwIfAborted(this.#signal, 'The run was stopped before its next statement was sent.')
       try {
-        return await this.#send(text, values)
+        return await this.#sendInTransaction(text, values)
       } catch (error) {
         this.#statementFailed = true
         throw this.#explain(error)
@@ -139,12 +145,13 @@ class ConnectionSession implements Session {
     if (this.#inTransaction) {
       throw new PartitionError('A transaction was begun inside a transaction of the same session.')
     }
-    await this.#begin(beginText(mode))
+    await this.#beginTransaction(beginText(mode))
     this.#inTransaction = true
     this.#statementFailed = false
+    this.#committed = false
     try {
       const result = await work()
-      await this.#commit()
+      if (!this.#committed) await this.#commit()
       return result
     } catch (error) {
       await this.#rollback()
@@ -155,10 +162,20 @@ class ConnectionSession implements Session {
     }
   }
 
-  async #begin(begin: string): Promise<void> {
+  async #beginTransaction(begin: string): Promise<void> {
     // A pooler keeps a session for a transaction, and only for that long.
     if (this.#isPooled) this.#pid = await beginPooled(this.#asking(), begin)
+    else if (this.takesSeveral) this.#begin = begin
     else await this.query(begin)
+  }
+
+  async #sendInTransaction(text: string, values?: readonly unknown[]): Promise<QueryResult> {
+    const begin = this.#begin
+    this.#begin = undefined
+    if (begin === undefined) return this.#send(text, values)
+    if (values === undefined || values.length === 0) return this.#send(`${begin};\n${text}`)
+    await this.#send(begin)
+    return this.#send(text, values)
   }
 
   /** Waits for what is still running and gives the connection back. */
@@ -171,7 +188,13 @@ class ConnectionSession implements Session {
     await giveBack(this.#connection, this.#discard)
   }
 
-  async #commit(): Promise<void> {
+  async finish(text: string): Promise<void> {
+    // Behind a pooler a cancellation of the statement could hit whom the session belongs to after the COMMIT.
+    if (this.#isPooled || !this.takesSeveral) await this.query(text)
+    else await this.#commit(text)
+  }
+
+  async #commit(last?: string): Promise<void> {
     await this.#tail
     // The server answers COMMIT in a failed transaction with a rollback and without an error.
     if (this.#statementFailed) await this.query('SELECT 1')
@@ -180,10 +203,12 @@ class ConnectionSession implements Session {
       'The run was stopped before its transaction was committed; it was rolled back.',
     )
     if (this.#loss !== undefined) throw this.#explain(this.#loss)
+    if (this.#begin !== undefined && last === undefined) return this.#neverBegun()
     // With the COMMIT the session may go on to somebody else, whom a cancellation must not hit.
     if (this.#isPooled) this.#pid = undefined
     try {
-      await this.#send('COMMIT')
+      await (last === undefined ? this.#send('COMMIT') : this.#sendInTransaction(`${last};\nCOMMIT`))
+      this.#committed = true
     } catch (error) {
       if (this.#wasAnswered(error)) throw this.#explain(error)
       this.#discard = true
@@ -193,6 +218,11 @@ class ConnectionSession implements Session {
         { cause: error },
       )
     }
+  }
+
+  /** Nothing was sent, so there is nothing to end. */
+  #neverBegun(): void {
+    this.#begin = undefined
   }
 
   async #putTimeoutsBack(text: string): Promise<void> {
@@ -205,6 +235,7 @@ class ConnectionSession implements Session {
 
   async #rollback(): Promise<void> {
     await this.#tail
+    if (this.#begin !== undefined) return this.#neverBegun()
     if (this.#discard) return
     try {
       // Not cancelled by an abort: this is what the abort waits for.

@@ -13,7 +13,7 @@ export class StatementBatch {
     this.#session = session
   }
 
-  /** Has a statement sent, at the latest by `flush`. */
+  /** Has a statement sent, at the latest by `finish`. */
   async add(text: string): Promise<void> {
     this.#waiting = [...this.#waiting, text]
     if (!this.#session.takesSeveral) await this.flush()
@@ -23,6 +23,13 @@ export class StatementBatch {
   async ask(text: string): Promise<Row | undefined> {
     this.#waiting = [...this.#waiting, text]
     return this.flush()
+  }
+
+  /** What is left ends the transaction. */
+  async finish(): Promise<void> {
+    const text = this.#waiting.join(';\n')
+    this.#waiting = []
+    if (text !== '') await this.#session.finish(text)
   }
 
   async flush(): Promise<Row | undefined> {

@@ -94,7 +94,7 @@ async function runTransaction(
       await batch.add(toText(step.settings))
       if (attempt.hurry) await batch.add(toText(hurryAutovacuum))
       const outcome = await runActions(batch, step.actions)
-      await batch.flush()
+      await batch.finish()
       return outcome
     })
   } finally {

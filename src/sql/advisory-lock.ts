@@ -25,9 +25,10 @@ export const beginLockTransaction: string = beginText({ readOnly: true })
 export function tryAdvisoryLock(key: bigint): Sql {
   return sql`
 SELECT pg_catalog.pg_try_advisory_xact_lock(${number(key)})::pg_catalog.text AS locked,
-       (SELECT pg_catalog.count(pg_catalog.set_config(t.name, '0', true))
-        FROM (VALUES ('idle_in_transaction_session_timeout'), ('transaction_timeout')) AS t (name)
-        WHERE pg_catalog.current_setting(t.name, true) IS NOT NULL)::pg_catalog.text AS timeouts`
+       ${processAndBegin},
+       pg_catalog.set_config('idle_in_transaction_session_timeout', '0', true) AS idle,
+       CASE WHEN pg_catalog.current_setting('transaction_timeout', true) IS NOT NULL
+            THEN pg_catalog.set_config('transaction_timeout', '0', true) END AS transaction`
 }
 
 /** Who holds the lock, in this database; what a role may not see of another's session is null. */
@@ -40,17 +41,15 @@ WHERE ${isKey(key)}
   AND l.database OPERATOR(pg_catalog.=) (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database())`
 }
 
+const processAndBegin = sql`pg_catalog.pg_backend_pid()::pg_catalog.text AS pid,
+       pg_catalog.date_part('epoch', pg_catalog.transaction_timestamp())::pg_catalog.text AS begun`
+
 /**
- * Whether the session that asks holds the lock, and which session that is.
+ * Which process answers, and when the transaction began that it is in: by both, a transaction is known again.
  *
- * It asks the function behind `pg_locks`: a query of the view would keep the view locked until the lock is released.
+ * To look for the lock itself in `pg_locks` would stop all others at the server's lock table for a moment.
  */
-export function isAdvisoryLockHeldHere(key: bigint): Sql {
-  return sql`
-SELECT pg_catalog.pg_backend_pid()::pg_catalog.text AS pid,
-       EXISTS (SELECT FROM pg_catalog.pg_lock_status() l
-               WHERE l.pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid() AND ${isKey(key)})::pg_catalog.text AS held`
-}
+export const whichTransaction: Sql = sql`SELECT ${processAndBegin}`
 
 /**
  * A key of 64 bits is shown as two halves, with `objsubid` 1. Even the operators name their schema: the session's

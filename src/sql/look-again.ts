@@ -32,16 +32,18 @@ LEFT JOIN pg_description d ON d.objoid = c.oid AND d.classoid = 'pg_class'::regc
 }
 
 /**
- * The part of it that matters about a table that this transaction has made itself, like a parent that it has locked. By
- * two lookups in place of joins, because it is asked for each new partition and the joins cost as much as its creation.
+ * The part of it that matters about a table that this transaction has made itself, like a parent that it has locked. With
+ * as few joins as there can be, because it is asked for each new partition, and to plan them costs as much as to make it.
  */
 export function lookAtNew(parent: TableName, partition: TableName): Sql {
+  const known = literal(toText(qualified(parent)))
+  const made = literal(toText(qualified(partition)))
   return sql`
-SELECT p.oid::text AS parent_oid, pg_get_userbyid(p.relowner)::text AS parent_owner,
-       (SELECT pt.partdefid FROM pg_partitioned_table pt WHERE pt.partrelid = p.oid)::text AS default_oid,
-       c.oid::text AS oid, pg_get_userbyid(c.relowner)::text AS owner
-FROM pg_class p, pg_class c
-WHERE p.oid = ${literal(toText(qualified(parent)))}::regclass AND c.oid = ${literal(toText(qualified(partition)))}::regclass`
+SELECT p.oid::text AS parent_oid, pg_get_userbyid(p.relowner)::text AS parent_owner, pt.partdefid::text AS default_oid,
+       ${made}::regclass::oid::text AS oid,
+       pg_get_userbyid((SELECT c.relowner FROM pg_class c WHERE c.oid = ${made}::regclass))::text AS owner
+FROM pg_class p, pg_partitioned_table pt
+WHERE p.oid = ${known}::regclass AND pt.partrelid = ${known}::regclass`
 }
 
 /** The same about a partition that is known by its OID, whatever its name is now; no row when it is gone. */

@@ -299,7 +299,9 @@ describeEachServer('a fleet', (major) => {
       true,
     ])
     expect(texts.filter((text) => text.includes('AS unique_keys'))).toHaveLength(2)
-    expect(texts.filter((text) => text.includes('AS children'))).toHaveLength(2)
+    expect(
+      texts.filter((text) => text.includes('AS pending') && text.includes('inhparent OPERATOR')),
+    ).toHaveLength(2)
   })
 
   it('beside another fleet does everything once, together', async () => {

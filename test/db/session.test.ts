@@ -47,7 +47,31 @@ describeEachServer('withConnection', (major) => {
       (row) => row['value'],
     )
 
+  /** The pool's own client, counted: every message that is sent, and nothing else changed. */
+  const countingClient = (): { readonly sent: string[]; readonly counting: DatabaseClient } => {
+    const sent: string[] = []
+    const { spoilt } = spoil(client, (connection, text, values) => {
+      sent.push(text)
+      return connection.query(text, values)
+    })
+    return { sent, counting: spoilt }
+  }
+
   describe('its session', () => {
+    it('is asked for its timeouts once in a while, and not each time that the pool gives its connection', async () => {
+      const { sent, counting } = countingClient()
+      const held = await database.pool.connect()
+      const one = (): Promise<unknown> => withConnection(counting, {}, (session) => session.query('SELECT 1'))
+      await one()
+      await one()
+      const questions = sent.filter((text) => text.includes('pg_backend_pid')).length
+      await new Promise((resolve) => setTimeout(resolve, 1_100))
+      await one()
+      held.release()
+      expect(questions).toBe(1)
+      expect(sent.filter((text) => text.includes('pg_backend_pid'))).toHaveLength(2)
+    })
+
     it('knows its process on the server and answers in text', async () => {
       const { rows } = await withConnection(client, {}, async (session) =>
         session.query(
@@ -195,6 +219,84 @@ describeEachServer('withConnection', (major) => {
       expect(await level()).toBe('read committed off')
       expect(await level({ isolation: 'repeatable read', readOnly: true })).toBe('repeatable read on')
       await pool.end()
+    })
+
+    it('begins with its first statement, in one message where the client takes several', async () => {
+      const { sent, counting } = countingClient()
+      await withConnection(counting, {}, (session) => session.transaction(async () => undefined))
+      await withConnection(counting, {}, (session) =>
+        session.transaction(async () => {
+          await session.query(`INSERT INTO kept VALUES ('in one message')`)
+          await session.query('SELECT value FROM kept WHERE value = $1', ['in one message'])
+        }),
+      )
+      await withConnection(counting, {}, (session) =>
+        session.transaction(() => session.query('SELECT $1::text AS one', ['1'])),
+      )
+      expect(sent.filter((text) => !text.includes('pg_backend_pid'))).toEqual([
+        `BEGIN ISOLATION LEVEL READ COMMITTED;\nINSERT INTO kept VALUES ('in one message')`,
+        'SELECT value FROM kept WHERE value = $1',
+        'COMMIT',
+        'BEGIN ISOLATION LEVEL READ COMMITTED',
+        'SELECT $1::text AS one',
+        'COMMIT',
+      ])
+      expect(await valuesLike('in one message')).toEqual(['in one message'])
+    })
+
+    it('is rolled back when its very first statement fails, and the connection stays fit for use', async () => {
+      await withConnection(client, {}, async (session) => {
+        const work = session.transaction(() => session.query('SELECT 1 / 0'))
+        await expect(work).rejects.toMatchObject({ code: '22012' })
+        await expect(session.query('SELECT 1::text AS one')).resolves.toMatchObject({ rows: [{ one: '1' }] })
+      })
+    })
+
+    it('is committed with its last statement in one message, and rolled back when that fails', async () => {
+      const { sent, counting } = countingClient()
+      await withConnection(counting, {}, (session) =>
+        session.transaction(async () => {
+          await session.query(`INSERT INTO kept VALUES ('last but one')`)
+          await session.finish(`INSERT INTO kept VALUES ('last of all')`)
+        }),
+      )
+      expect(sent.at(-1)).toBe(`INSERT INTO kept VALUES ('last of all');\nCOMMIT`)
+      expect(await valuesLike('last%')).toEqual(['last but one', 'last of all'])
+      await withConnection(client, {}, async (session) => {
+        const failing = session.transaction(async () => {
+          await session.query(`INSERT INTO kept VALUES ('never kept')`)
+          await session.finish('SELECT 1 / 0')
+        })
+        await expect(failing).rejects.toMatchObject({ code: '22012' })
+        await expect(session.query('SELECT 1::text AS one')).resolves.toMatchObject({ rows: [{ one: '1' }] })
+      })
+      expect(await valuesLike('never kept')).toEqual([])
+    })
+
+    it('whose last statement went to a server that was lost may be committed, and says so', async () => {
+      const { spoilt } = spoil(client, async (connection, text, values) => {
+        const answer = await connection.query(text, values)
+        if (text.endsWith('COMMIT')) throw Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' })
+        return answer
+      })
+      const work = withConnection(spoilt, {}, (session) =>
+        session.transaction(() => session.finish(`INSERT INTO kept VALUES ('perhaps kept')`)),
+      )
+      await expect(work).rejects.toThrow(/not known whether it was/)
+      expect(await valuesLike('perhaps kept')).toEqual(['perhaps kept'])
+    })
+
+    it('that was stopped before its last statement is not committed', async () => {
+      const stop = new AbortController()
+      const work = withConnection(client, { signal: stop.signal }, (session) =>
+        session.transaction(async () => {
+          await session.query(`INSERT INTO kept VALUES ('stopped')`)
+          stop.abort()
+          await session.finish('SELECT 1')
+        }),
+      )
+      await expect(work).rejects.toBeInstanceOf(RunAbortedError)
+      expect(await valuesLike('stopped')).toEqual([])
     })
 
     it('is refused inside another', async () => {

@@ -66,7 +66,11 @@ async function observedConnection(
       await connection.release(discard)
     },
     onLost: (listener) => connection.onLost(listener),
-    openedWith: () => connection.openedWith?.(),
+    // What is known of a direct session would be remembered for a while, and the statements not be the same each time.
+    openedWith: () => {
+      const named = connection.openedWith?.()
+      return named === pid ? undefined : named
+    },
   }
 }
 

@@ -11,8 +11,8 @@ import {
   advisoryLockHolder,
   advisoryLockKey,
   beginLockTransaction,
-  isAdvisoryLockHeldHere,
   tryAdvisoryLock,
+  whichTransaction,
 } from '../../sql/advisory-lock.ts'
 import type { Sql } from '../../sql/sql.ts'
 import { toText } from '../../sql/sql.ts'
@@ -77,7 +77,7 @@ export class PostgresAdvisoryLockManager implements LockManager {
     }
     const key = advisoryLockKey(this.#prefix, table)
     const connection = await openConnection(this.client, options.signal)
-    const lease = new AdvisoryLease(connection, { key, table, logger: this.#logger })
+    const lease = new AdvisoryLease(connection, { client: this.client, key, table, logger: this.#logger })
     try {
       if (!(await lease.tryLock())) throw await lease.refusal()
       throwIfAborted(options.signal, notLocked(table))
@@ -120,6 +120,7 @@ function notLocked(table: TableName): string {
 class AdvisoryLease implements LockLease {
   readonly key: string
   readonly #connection: DatabaseConnection
+  readonly #client: DatabaseClient
   readonly #lockKey: bigint
   readonly #name: string
   readonly #logger: Logger
@@ -128,14 +129,21 @@ class AdvisoryLease implements LockLease {
   /** Of the transaction: whether the connection can go back as it is, after a ROLLBACK, or not at all. */
   #state: 'none' | 'open' | 'in doubt' = 'none'
   #locked = false
+  #transaction: string | undefined
   #putBack: string | undefined
   #released: Promise<void> | undefined
 
   constructor(
     connection: DatabaseConnection,
-    lock: { readonly key: bigint; readonly table: TableName; readonly logger: Logger },
+    lock: {
+      readonly client: DatabaseClient
+      readonly key: bigint
+      readonly table: TableName
+      readonly logger: Logger
+    },
   ) {
     this.#connection = connection
+    this.#client = lock.client
     this.#lockKey = lock.key
     this.#name = formatTableName(lock.table)
     this.#logger = lock.logger
@@ -152,16 +160,23 @@ class AdvisoryLease implements LockLease {
   async tryLock(): Promise<boolean> {
     this.#state = 'in doubt'
     const asking = {
+      client: this.#client,
       send: (text: string): Promise<QueryResult> => send(this.#connection, text),
       openedWith: (): number | undefined => this.#connection.openedWith?.(),
     }
     const { isPooled, putBack } = await openSession(asking)
     this.#putBack = putBack
+    const attempt = toText(tryAdvisoryLock(this.#lockKey))
+    const isOneText = !isPooled && this.#client.capabilities.severalStatements === true
     if (isPooled) await beginPooled(asking, beginLockTransaction)
-    else await send(this.#connection, beginLockTransaction)
-    const { rows } = await ask(this.#connection, tryAdvisoryLock(this.#lockKey))
+    else if (!isOneText) await send(this.#connection, beginLockTransaction)
+    const { rows } = await send(
+      this.#connection,
+      isOneText ? `${beginLockTransaction};\n${attempt}` : attempt,
+    )
     this.#state = 'open'
     this.#locked = rows[0]?.['locked'] === 'true'
+    this.#transaction = transactionIn(rows[0])
     return this.#locked
   }
 
@@ -181,8 +196,9 @@ class AdvisoryLease implements LockLease {
 
   async #look(): Promise<void> {
     try {
-      const { rows } = await ask(this.#connection, isAdvisoryLockHeldHere(this.#lockKey))
-      if (rows[0]?.['held'] === 'true') return
+      const { rows } = await ask(this.#connection, whichTransaction)
+      // The lock ends with its transaction, and cannot be given back before.
+      if (transactionIn(rows[0]) === this.#transaction) return
       this.#lose(
         `session ${String(rows[0]?.['pid'])} does not hold it any more; something ended its transaction, or a pooler ` +
           'gave the run another session',
@@ -227,6 +243,10 @@ class AdvisoryLease implements LockLease {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.release()
   }
+}
+
+function transactionIn(row: Readonly<Record<string, unknown>> | undefined): string {
+  return `${String(row?.['pid'])} since ${String(row?.['begun'])}`
 }
 
 function ask(connection: DatabaseConnection, question: Sql): Promise<QueryResult> {
