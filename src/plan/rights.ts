@@ -28,12 +28,16 @@ export function missingRights(
   const retired = survey.placed.flatMap(({ partition, placement }) =>
     placement.kind === 'aligned' && survey.retentionHorizon !== undefined ? [partition] : [],
   )
-  const needed = new Set<Owned>([
-    parent,
-    ...retired,
-    ...[...tree.partitions, ...tree.detached].filter(({ name }) => touched.has(formatTableName(name))),
-  ])
-  const foreign = [...needed].filter(({ owned }) => !owned)
+  const isForeign = ({ owned }: Owned): boolean => !owned
+  const foreign = [
+    ...new Set<Owned>([
+      ...[parent].filter(isForeign),
+      ...retired.filter(isForeign),
+      ...[...tree.partitions, ...tree.detached]
+        .filter(isForeign)
+        .filter(({ name }) => touched.has(formatTableName(name))),
+    ]),
+  ]
   const owners = [...new Set(foreign.map(({ owner }) => owner))]
   const fallback = parent.mayEmptyDefault ? undefined : defaultPartition(tree)
   const schema = quoteIdentifier(parent.name.schema)

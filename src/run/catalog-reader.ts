@@ -19,7 +19,7 @@ import {
   readPartitionsAndChanges,
 } from '../sql/catalog.ts'
 import type { CatalogRow } from './catalog-rows.ts'
-import { detachedTable, nameOf, parentTable, partition, text } from './catalog-rows.ts'
+import { detachedTable, nameOf, parentTable, partitionsIn, text } from './catalog-rows.ts'
 import type { TreeReading } from './metadata-provider.ts'
 import type { Session } from './session.ts'
 
@@ -77,7 +77,10 @@ function partitionsOf(
   markerPrefix: string,
 ): ReadonlyMap<string, readonly Partition[]> {
   const byParent = new Map<string, Partition[]>(parents.map((oid) => [oid, []]))
-  for (const row of rows) byParent.get(text(row, 'parent'))?.push(partition(row, markerPrefix))
+  for (const row of rows) {
+    const siblings = byParent.get(text(row, 'parent'))
+    for (const partition of partitionsIn(row, markerPrefix)) siblings?.push(partition)
+  }
   for (const siblings of byParent.values()) siblings.sort(byName)
   return byParent
 }

@@ -14,6 +14,7 @@ import type {
 import type { ParentChange } from '../model/parent-change.ts'
 import type { TableName } from '../model/table-name.ts'
 import { formatTableName } from '../model/table-name.ts'
+import { arrayColumn } from '../sql/array-column.ts'
 import type { JsonObject } from '../sql/json-column.ts'
 import { jsonColumn, jsonNumbered, jsonNumbers, jsonTexts, member } from '../sql/json-column.ts'
 import { didYouMean } from './meant-table.ts'
@@ -71,30 +72,49 @@ function keyColumns(row: CatalogRow, columns: ReadonlyMap<number, string>): read
   }))
 }
 
-/** Called for each of maybe 100,000 rows, so it is spelled out: a spread costs more than all the rest. */
-export function partition(row: CatalogRow, markerPrefix: string): Partition {
-  const boundText = optionalText(row, 'bound') ?? ''
-  const comment = optionalText(row, 'comment')
-  return {
-    oid: text(row, 'oid'),
-    name: nameOf(row),
-    kind: kinds[text(row, 'kind')] ?? 'other',
-    owner: text(row, 'owner'),
-    owned: isGiven(row, 'owned'),
-    rowEstimate: rowEstimate(row),
-    sizeBytes: sizeBytes(row),
-    comment,
-    boundText,
-    bound: parseBound(boundText),
-    detachPending: row['pending'] === 'true',
-    marker: decodeMarker(comment, markerPrefix).marker,
-    partitions: typeof row['partitions'] === 'string' ? jsonColumn(row['partitions'], tableOf) : undefined,
-    parentChanges:
-      typeof row['parent_changes'] === 'string' ? parentChanges(row['parent_changes']) : undefined,
-  }
+/** The partitions of one parent, one schema and one owner: maybe 100,000 of them, so each is spelled out. */
+export function partitionsIn(row: CatalogRow, markerPrefix: string): readonly Partition[] {
+  const [schema, owner, owned] = [text(row, 'schema'), text(row, 'owner'), isGiven(row, 'owned')]
+  const blockSize = Number(row['block_size'])
+  const names = arrayColumn(row['names'])
+  const bounds = arrayColumn(row['bounds'])
+  const rows = arrayColumn(row['rows'])
+  const pages = arrayColumn(row['pages'])
+  const special = new Map(
+    jsonColumn(row['special'], (entry) => entry).map((entry) => [member(entry, 'oid'), entry]),
+  )
+  return arrayColumn(row['oids']).map((oid, index): Partition => {
+    const more = special.get(oid ?? '') ?? ordinary
+    const kind = member(more, 'kind')
+    const below = kind === 'p' ? more : undefined
+    const rowCount = Number(below ? below['rows'] : rows[index])
+    const pageCount = Number(below ? below['pages'] : pages[index])
+    const comment = optionalText(more, 'comment')
+    const boundText = bounds[index] ?? ''
+    return {
+      oid: oid ?? '',
+      name: { schema, name: names[index] ?? '' },
+      kind: kinds[kind] ?? 'other',
+      owner,
+      owned,
+      rowEstimate: rowCount >= 0 ? rowCount : undefined,
+      // The catalog says 0 pages of a table that was never looked at, however large it is.
+      sizeBytes: pageCount === 0 && rowCount < 0 ? undefined : pageCount * blockSize,
+      comment,
+      boundText,
+      bound: parseBound(boundText),
+      detachPending: more['pending'] === true,
+      marker: decodeMarker(comment, markerPrefix).marker,
+      partitions: Array.isArray(more['partitions']) ? jsonColumn(more['partitions'], tableOf) : undefined,
+      parentChanges: Array.isArray(more['changes']) ? parentChanges(more['changes']) : undefined,
+    }
+  })
 }
 
-function parentChanges(value: string): readonly ParentChange[] {
+/** A table without a comment, in which nothing is going on. */
+const ordinary: JsonObject = { kind: 'r' }
+
+function parentChanges(value: unknown): readonly ParentChange[] {
   return jsonColumn(value, (change): ParentChange => {
     const name = member(change, 'name')
     const was = member(change, 'was')
@@ -153,7 +173,7 @@ function foreignKeys(value: unknown): readonly ForeignKey[] {
     name: member(key, 'name'),
     table: { schema: member(key, 'schema'), name: member(key, 'table') },
     ...(Array.isArray(key['partitions']) && {
-      partitions: jsonColumn(JSON.stringify(key['partitions']), tableOf),
+      partitions: jsonColumn(key['partitions'], tableOf),
     }),
   }))
 }

@@ -1,5 +1,5 @@
 /**
- * What the parent `i.inhparent` has and its partition `c.oid` has not, as one JSON text: the columns by name, type and
+ * What the parent `i.inhparent` has and its partition `c.oid` has not, as JSON: the columns by name, type and
  * type modifier, the CHECKs by name, the NOT NULLs by column. That is what FINALIZE compares from version 18 on, and it
  * fails on a difference (42804 or XX000). What only the partition has does not matter to it.
  */
@@ -29,4 +29,4 @@ export const changedWhilePending = `
     SELECT FROM pg_constraint own
     WHERE own.conrelid = c.oid AND own.contype = k.contype AND own.coninhcount > 0
       AND CASE k.contype WHEN 'c' THEN own.conname = k.conname ELSE own.conkey[1] = mine.attnum END)
- ) AS m)::text`
+ ) AS m)`

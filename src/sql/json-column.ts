@@ -1,18 +1,16 @@
-/** Reads a column that a query of ours made with `json_agg(..)::text`; NULL is the empty list. */
+/** Reads a list in a column that a query of ours made with `json_agg(..)::text`, or one inside of it; NULL is the empty list. */
 export function jsonColumn<T>(value: unknown, read: (entry: JsonObject) => T): readonly T[] {
   return jsonList(value).map((entry) => read(isObject(entry) ? entry : {}))
 }
 
 /** The texts of a list that was read already, or of a column that is one. */
 export function jsonTexts(value: unknown): readonly string[] {
-  const list: readonly unknown[] = Array.isArray(value) ? value : jsonList(value)
-  return list.filter((entry) => typeof entry === 'string')
+  return jsonList(value).filter((entry) => typeof entry === 'string')
 }
 
 /** Whole numbers of a list that was read already, or of a column that is one. */
 export function jsonNumbers(value: unknown): readonly number[] {
-  const list = Array.isArray(value) ? value : jsonList(value)
-  return list.filter((entry) => typeof entry === 'number')
+  return jsonList(value).filter((entry) => typeof entry === 'number')
 }
 
 /** The same for what `json_object_agg(number, text)` made, by number. */
@@ -31,6 +29,7 @@ export function member(entry: JsonObject, name: string): string {
 }
 
 function jsonList(value: unknown): readonly unknown[] {
+  if (Array.isArray(value)) return value
   if (typeof value !== 'string') return []
   const list: unknown = JSON.parse(value)
   return Array.isArray(list) ? list : []
