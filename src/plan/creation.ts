@@ -103,7 +103,7 @@ export function decideCreation(
     const rowsInDefault = evidence.rowsInDefault.get(slot.range.from) ?? 0
     const about = { range: slot.range, rowsInDefault }
     const obstacle = whyRowsCannotMove(input, { ...about, evidence })
-    const way = wayBesideDefault(input, survey, { slot, isNew: true, evidence })
+    const way = wayBesideDefault(input, survey, { slot, evidence })
     if (obstacle) findings.push(obstacle)
     else if (way.kind === 'no') findings.push(way.finding)
     else {
@@ -119,8 +119,8 @@ export function decideCreation(
   }
   for (const { table, span } of attaching(decisions)) {
     const about = { range: span.range, rowsInDefault: evidence.rowsInDefault.get(span.range.from) ?? 0 }
-    const obstacle = whyRowsCannotMove(input, { ...about, evidence })
-    const way = wayBesideDefault(input, survey, { slot: span, isNew: false, evidence })
+    const obstacle = whyRowsCannotMove(input, { ...about, again: table.name, evidence })
+    const way = wayBesideDefault(input, survey, { slot: span, again: table.name, evidence })
     if (obstacle) findings.push(obstacle)
     else if (way.kind === 'no') findings.push(way.finding)
     else {

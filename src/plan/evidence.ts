@@ -20,8 +20,8 @@ export interface EvidenceRequest {
     readonly before: string
     /** From here on: is there any row? Nobody writes ahead of the clock where there is none. */
     readonly ahead: string
-    /** How many rows are looked at for `before`: this much is asked on every run, so it must stay cheap. */
-    readonly sample: number
+    /** Rows of `before` are counted up to one more than this. */
+    readonly mostRows: number
   }
   /** Tables that were built and never attached: does any of them hold a row? */
   readonly maybeEmpty: readonly { readonly oid: string; readonly name: TableName }[]
@@ -50,7 +50,7 @@ export interface Evidence {
   readonly takenNames: ReadonlyMap<string, { readonly oid: string; readonly what: string }>
   /** Rows of DEFAULT by the range's `from` literal. */
   readonly rowsInDefault: ReadonlyMap<string, number>
-  /** Rows of DEFAULT before the current period or without a key, among the sample. */
+  /** Rows of DEFAULT before the current period or without a key; more than `mostRows` are not counted on. */
   readonly rowsAstray?: number
   /** Whether DEFAULT holds a row from after the current period. */
   readonly rowsAhead?: boolean
@@ -61,7 +61,7 @@ export interface Evidence {
     /** Whether rows of a range are found by an index. */
     readonly keyIndexed: boolean
   }
-  /** Why the rows of DEFAULT could not be read, in the server's words. */
+  /** Why the rows of DEFAULT could not be read: who has it locked, or the server's words, without a full stop. */
   readonly defaultUnread?: string
   /** OIDs of the tables asked about that hold no row. */
   readonly empty: ReadonlySet<string>

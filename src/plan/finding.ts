@@ -58,6 +58,7 @@ export type FindingCode =
   | 'partition-kind-unsupported'
   | 'half-built-with-rows'
   | 'hazard-not-allowed'
+  | 'lock-timeout-held'
 
 /** Every finding there is, with its severity and what it means; the reference page is made from it. */
 export const findingCatalog: Readonly<Record<FindingCode, readonly [FindingSeverity, string]>> = {
@@ -179,6 +180,10 @@ export const findingCatalog: Readonly<Record<FindingCode, readonly [FindingSever
   'hazard-not-allowed': [
     'warning',
     'An operation is due and has a cost or risk that `allowHazards` does not allow, so it is not planned.',
+  ],
+  'lock-timeout-held': [
+    'info',
+    'lockTimeoutMs is longer than deadlock_timeout leaves room for; only `inspect` and `validate` say so.',
   ],
   'half-built-with-rows': [
     'warning',

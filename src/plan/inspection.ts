@@ -6,6 +6,7 @@ import { instantOfWallClock } from '../model/time-zone.ts'
 import type { DefaultRowsReport } from './default-report.ts'
 import type { Finding } from './finding.ts'
 import { missingUntilApplied } from './current-partition.ts'
+import { lockTimeoutHeld } from './lock-limit.ts'
 import type { PartitionInfo, PartitionState } from './partition-info.ts'
 import type { MaintenancePlan } from './plan.ts'
 import type { PlacedPartition } from './placement.ts'
@@ -23,8 +24,13 @@ export interface TableInspection {
   readonly server: { readonly versionNum: number; readonly now: string }
   /** Attached partitions and wanted ones that are missing, by range; then DEFAULT; then detached tables. */
   readonly partitions: readonly PartitionInfo[]
-  /** How long inserts of the present moment go on finding a partition; undefined where the current one is missing. */
+  /** How long inserts of the present moment go on finding a partition; undefined where none takes them, or not known. */
   readonly runway: { readonly until: string; readonly microseconds: string } | undefined
+  /**
+   * Set where the table is not as configured: which partition holds what is not known then, nor whether any takes rows of
+   * the present moment. The findings say why.
+   */
+  readonly periodsUnknown?: true
   readonly hasDefault: boolean
   /** The rows of DEFAULT by period; left out without a DEFAULT, or where the table is not as configured. */
   readonly defaultRows?: DefaultRowsReport
@@ -47,8 +53,13 @@ export function inspectTable(input: PlanInput, plan: MaintenancePlan): TableInsp
     server: { versionNum: tree.server.versionNum, now: (input.now ?? tree.server.now).toString() },
     partitions: survey ? [...rangeInfos(input, survey), ...detachedInfos(input)] : unplacedInfos(input),
     runway,
+    ...(!survey && { periodsUnknown: true as const }),
     hasDefault,
-    findings: [...(survey ? missingUntilApplied(input, survey, plan.operations) : []), ...plan.findings],
+    findings: [
+      ...(survey ? missingUntilApplied(input, survey, plan.operations) : []),
+      ...plan.findings,
+      ...lockTimeoutHeld(input),
+    ],
   }
 }
 

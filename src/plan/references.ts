@@ -5,6 +5,7 @@ import type { Evidence, EvidenceRequest, ReferenceCheck } from './evidence.ts'
 import type { Finding } from './finding.ts'
 import { finding } from './finding.ts'
 import { listed } from './listed.ts'
+import { describeLimit, longestWaitMs, raiseLimit } from './lock-limit.ts'
 import type { RangeText, ScanUse } from './operation.ts'
 import { priceOfScan } from './scan-price.ts'
 import type { PlanInput } from './survey.ts'
@@ -27,9 +28,10 @@ const mostRows = 10_000
 
 /** What has to be known about rows that refer to what expired; nothing where none can be detached in this run. */
 export function referencesNeeded(
-  { config, tree, explicit, lockTimeoutMs = Infinity, statementTimeoutMs = 10_000 }: PlanInput,
+  input: PlanInput,
   expired: readonly ExpiredPartition[],
 ): Pick<EvidenceRequest, 'references'> {
+  const { config, tree, explicit, statementTimeoutMs = 10_000 } = input
   const isPending = tree.partitions.some(({ detachPending }) => detachPending)
   // Whoever asks for one partition does not wait for questions about others.
   const isAboutOthers = explicit !== undefined
@@ -41,7 +43,7 @@ export function referencesNeeded(
       key: config.partitionColumn,
       partitions: expired.map(({ partition: { oid, name }, range }) => ({ oid, name, range })),
       mostRows,
-      longestMs: lockTimeoutMs,
+      longestMs: longestWaitMs(input),
       withinMs: statementTimeoutMs,
     },
   }
@@ -77,7 +79,7 @@ export function decideReferences(
     findings: [
       ...[...denied.values()].map((check) => mayNotRead(check, input.tree.server.role)),
       ...[...kept.referred.values()].map(areReferredTo),
-      ...[...kept.tooLong.values()].map((group) => takesTooLong(group, longestMs)),
+      ...[...kept.tooLong.values()].map((group) => takesTooLong(group, input)),
       ...[...kept.unread.values()].map(cannotBeRead),
       ...notLookedAt(postponed, withinMs),
     ],
@@ -165,18 +167,17 @@ function areReferredTo({ check, ...group }: Group): Finding {
   })
 }
 
-function takesTooLong({ check, totalMs, others, ...group }: Group, longestMs: number): Finding {
+function takesTooLong({ check, totalMs, others, ...group }: Group, input: PlanInput): Finding {
   const table = formatTableName(check.table)
   const [only] = group.partitions
   const isOne = group.partitions.length === 1
   const ms = `${check.answer.kind === 'at-least' ? 'at least ' : ''}${Math.ceil(totalMs)} ms`
   const besides = others === 0 ? '' : `, with ${others} more foreign ${others === 1 ? 'key' : 'keys'}`
   const columns = check.columns.map(quoteIdentifier).join(', ')
-  const instead =
-    'raise lockTimeoutMs for an hour in which readers and writers may wait (it stays below deadlock_timeout), or detach by hand'
+  const instead = `${raiseLimit(input, Math.ceil(totalMs))} for an hour in which readers and writers may wait, or detach by hand`
   return finding('reference-check-too-long', {
     ...(isOne && only && { relation: only.name }),
-    message: `${listed(group.said)} expired and ${isOne ? 'is' : 'are'} not detached: to see that no row of ${table} refers to ${isOne ? 'it' : 'them'} (foreign key ${check.foreignKey}), PostgreSQL looks through ${table} (${sizeOf(check.bytes)}) under a lock that stops readers and writers of both tables. That was measured without the lock: ${ms}${besides}, longer than the ${longestMs} ms that they may wait (lockTimeoutMs).`,
+    message: `${listed(group.said)} expired and ${isOne ? 'is' : 'are'} not detached: to see that no row of ${table} refers to ${isOne ? 'it' : 'them'} (foreign key ${check.foreignKey}), PostgreSQL looks through ${table} (${sizeOf(check.bytes)}) under a lock that stops readers and writers of both tables. That was measured without the lock: ${ms}${besides}, longer than ${describeLimit(input)}.`,
     next: check.indexed
       ? `${table} has an index that begins with ${columns}, so ${instead}.`
       : `${table} has no index that begins with ${columns}: create one, which makes it short where the partition has few rows (where it has many, it can still be too long); otherwise ${instead}.`,

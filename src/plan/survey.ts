@@ -24,7 +24,10 @@ export interface PlanInput {
   readonly now?: Instant
   /** @default 'UTC' */
   readonly ddlTimezone?: string | null
-  /** How long readers and writers may be made to wait; left out, no scan under a lock is too long. */
+  /**
+   * How long readers and writers may be made to wait, as configured; `longestWaitMs` says what this server leaves of it.
+   * Left out, no scan under a lock is too long.
+   */
   readonly lockTimeoutMs?: number
   /** How long is looked for rows that refer to what is to be detached. @default 10000 */
   readonly statementTimeoutMs?: number

@@ -17,7 +17,7 @@ import { formatTableName } from '../model/table-name.ts'
 import { arrayColumn } from '../sql/array-column.ts'
 import type { JsonObject } from '../sql/json-column.ts'
 import { jsonColumn, jsonNumbered, jsonNumbers, jsonTexts, member } from '../sql/json-column.ts'
-import { didYouMean } from './meant-table.ts'
+import { whichTable } from './meant-table.ts'
 
 /** A row of one of the catalog's queries: texts and nulls. */
 export type CatalogRow = Readonly<Record<string, unknown>>
@@ -30,7 +30,7 @@ export function parentTable(row: CatalogRow, others: readonly TableName[]): Pare
   const name = nameOf(row)
   if (typeof row['oid'] !== 'string') {
     throw new PartitionNotFoundError(
-      `There is no table ${formatTableName(name)} in this database. ${didYouMean(name, others)}Check the schema and the spelling: names are compared exactly, capitals included.`,
+      `There is no table ${formatTableName(name)} in this database. ${whichTable(name, others)}Check the schema and the spelling: names are compared exactly, capitals included.`,
     )
   }
   const method = methods[String(row['method'])]

@@ -7,7 +7,8 @@ import type { Sql } from '../sql/sql.ts'
 import { toText } from '../sql/sql.ts'
 import type { Row } from '../sql/statement.ts'
 import type { Session } from './session.ts'
-import { describeError, hasSqlState, isConnectionFailure, sqlStateOf } from './sql-state.ts'
+import { hasSqlState, isConnectionFailure, sqlStateOf } from './sql-state.ts'
+import { whyUnread } from './why-unread.ts'
 
 /** As much is read in full; that takes some tenths of a second, and no lock that a reader or a writer notices. */
 const mostBytes = 64 * 1_048_576
@@ -28,7 +29,10 @@ export async function readDefaultRows(
   } catch (error) {
     if (sqlStateOf(error) === undefined || isConnectionFailure(error)) throw error
     if (hasSqlState(error, 'queryCanceled')) return `To count its rows took longer than ${mostMs} ms.`
-    return `Its rows cannot be counted: ${describeError(error)}.`
+    const why = await whyUnread(session, error, [question.table])
+    return hasSqlState(error, 'lockNotAvailable')
+      ? `${why.charAt(0).toUpperCase()}${why.slice(1)}.`
+      : `The server says: ${why}.`
   }
 }
 

@@ -7,7 +7,8 @@ import { readingSettings } from '../sql/settings.ts'
 import { qualified, sql, toText } from '../sql/sql.ts'
 import { readReferenceChecks } from './reference-reader.ts'
 import type { Session } from './session.ts'
-import { describeError, sqlStateOf, sqlStates } from './sql-state.ts'
+import { sqlStateOf, sqlStates } from './sql-state.ts'
+import { whyUnread } from './why-unread.ts'
 
 /** Collects what one plan rests on beyond the catalog; rows are counted in a transaction of their own, one per table. */
 export async function readEvidence(session: Session, request: EvidenceRequest): Promise<Evidence> {
@@ -30,7 +31,7 @@ export async function readTogether(
   )
   const fallbacks = requests.flatMap(({ defaultRows }) => (defaultRows ? [defaultRows] : []))
   const found =
-    fallbacks.length > 0 ? await readable(session, () => withoutPages(session, fallbacks)) : undefined
+    fallbacks.length > 0 ? await readable(session, [], () => withoutPages(session, fallbacks)) : undefined
   const empty = found && 'value' in found ? found.value : undefined
   return requests.map(({ defaultRows, maybeEmpty, references }) => {
     if (maybeEmpty.length > 0 || references) return undefined
@@ -86,7 +87,8 @@ async function readNames(session: Session, names: readonly TableName[]): Promise
 }
 
 async function readRows(session: Session, request: EvidenceRequest): Promise<DefaultEvidence> {
-  const counted = await readable(session, () => countRows(session, request))
+  const tables = request.defaultRows ? [request.defaultRows.table] : []
+  const counted = await readable(session, tables, () => countRows(session, request))
   return 'value' in counted ? counted.value : { rowsInDefault: new Map(), defaultUnread: counted.why }
 }
 
@@ -110,7 +112,7 @@ async function readEmpty(
 ): Promise<ReadonlySet<string>> {
   const empty = new Set<string>()
   for (const { oid, name } of tables) {
-    const answer = await readable(session, async () => {
+    const answer = await readable(session, [name], async () => {
       const question = sql`SELECT EXISTS (SELECT FROM ${qualified(name)})::text AS filled`
       return (await session.query(toText(question))).rows
     })
@@ -122,6 +124,7 @@ async function readEmpty(
 /** Reads rows of a user's table; without the right to, or where the table is locked or gone, tells why it could not. */
 async function readable<T>(
   session: Session,
+  tables: readonly TableName[],
   read: () => Promise<T>,
 ): Promise<{ readonly value: T } | { readonly why: string }> {
   const unknown: readonly (string | undefined)[] = [
@@ -139,7 +142,7 @@ async function readable<T>(
       { readOnly: true },
     )
   } catch (error) {
-    if (unknown.includes(sqlStateOf(error))) return { why: describeError(error) }
+    if (unknown.includes(sqlStateOf(error))) return { why: await whyUnread(session, error, tables) }
     throw error
   }
 }

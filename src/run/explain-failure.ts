@@ -19,7 +19,7 @@ import { proofName } from '../sql/prove-range.ts'
 import type { DdlLimits } from '../sql/settings.ts'
 import type { Refusal } from '../sql/statement.ts'
 import { describeError, isConnectionFailure, sqlStateOf, sqlStates } from './sql-state.ts'
-import { LockNotFree } from './lock-ladder.ts'
+import { LockNotFree, notFreeWithin } from './lock-ladder.ts'
 import { StepRefused } from './step-runner.ts'
 
 type Subject = Pick<Operation, 'parent' | 'partition'> & {
@@ -140,10 +140,10 @@ function statementError(about: Failure): PartitionError {
   })
   switch (state) {
     case sqlStates.lockNotAvailable:
-      return new StatementFailedError(
-        `${what}: a lock was not free within ${limits.lockTimeoutMs} ms, so it gave way. ${later}`,
-        { ...cause, code: 'lock-timeout' },
-      )
+      return new StatementFailedError(`${what}: ${notFreeWithin(limits)}. ${later}`, {
+        ...cause,
+        code: 'lock-timeout',
+      })
     case sqlStates.deadlockDetected:
       return new StatementFailedError(`${what}: the server ended it to resolve a deadlock. ${later}`, {
         ...cause,

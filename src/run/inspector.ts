@@ -63,7 +63,7 @@ export class DefaultRowsCounter {
       )
     } catch (error) {
       if (options.signal?.aborted === true) throw error
-      return `Its rows cannot be counted: ${describeError(error)}`
+      return `It could not be read: ${describeError(error)}`
     }
   }
 }

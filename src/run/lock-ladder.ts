@@ -131,19 +131,23 @@ function whyAgain(
   const { ladder, tookMs, gaveWay } = about
   const { budget, waitsForSnapshots } = ladder
   // Each of its locks is asked for with the common limit, and the longer wait comes last.
-  const { lockTimeoutMs } =
-    waitsForSnapshots && tookMs >= waitsForSnapshots.lockTimeoutMs ? waitsForSnapshots : budget
+  const limits = waitsForSnapshots && tookMs >= waitsForSnapshots.lockTimeoutMs ? waitsForSnapshots : budget
   const { statementTimeoutMs } = waitsForSnapshots ?? budget
   if (gaveWay.aborted && gaveWay.reason instanceof GaveWay) return `${gaveWay.reason.message}, so it gave way`
   if (error instanceof NotNow) return error.message
-  if (hasSqlState(error, 'lockNotAvailable'))
-    return `a lock was not free within ${lockTimeoutMs} ms, so it gave way`
+  if (hasSqlState(error, 'lockNotAvailable')) return notFreeWithin(limits)
   if (hasSqlState(error, 'deadlockDetected')) return 'the server ended it to resolve a deadlock'
   // A cancellation that comes sooner is not the timeout: somebody wants it to stop.
   if (hasSqlState(error, 'queryCanceled') && tookMs >= statementTimeoutMs) {
     return `a statement did not end within ${statementTimeoutMs} ms`
   }
   return undefined
+}
+
+/** `a lock was not free within 100 ms, so it gave way`, and why it was tried for less long than configured. */
+export function notFreeWithin({ lockTimeoutMs, whyHeld }: DdlLimits): string {
+  const why = whyHeld === undefined ? '' : ` (${whyHeld})`
+  return `a lock was not free within ${lockTimeoutMs} ms${why}, so it gave way`
 }
 
 async function holdersOf(

@@ -1,5 +1,6 @@
 import { InvalidPartitionConfigError, LockLostError, PartitionAlreadyExistsError } from '../errors.ts'
 import type { WantedLock } from '../plan/blocker.ts'
+import { whyHeld } from '../plan/lock-limit.ts'
 import { decodeMarker, defaultMarkerPrefix, validateMarkerPrefix } from '../model/marker.ts'
 import { isTimeZone } from '../model/time-zone.ts'
 import type {
@@ -333,8 +334,13 @@ export class PostgresPartitionRepository implements PartitionRepository {
   }
 
   /** As the server gets them. */
-  #budgetFor({ server }: RunContext): LockBudget {
-    return { ...this.budget, lockTimeoutMs: lockTimeoutFor(this.budget, server.deadlockTimeoutMs) }
+  #budgetFor({ server: { deadlockTimeoutMs } }: RunContext): LockBudget {
+    const why = whyHeld(this.budget.lockTimeoutMs, deadlockTimeoutMs)
+    return {
+      ...this.budget,
+      lockTimeoutMs: lockTimeoutFor(this.budget, deadlockTimeoutMs),
+      ...(why !== undefined && { whyHeld: why }),
+    }
   }
 
   #zoneProblem(): string | undefined {

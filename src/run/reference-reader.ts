@@ -6,7 +6,8 @@ import { checkReference, checkSettings, readReference, readReferences, sizesOf }
 import { readingSettings } from '../sql/settings.ts'
 import { toText } from '../sql/sql.ts'
 import type { Session } from './session.ts'
-import { describeError, hasSqlState, isConnectionFailure, sqlStateOf } from './sql-state.ts'
+import { hasSqlState, isConnectionFailure, sqlStateOf } from './sql-state.ts'
+import { whyUnread } from './why-unread.ts'
 
 type References = NonNullable<EvidenceRequest['references']>
 
@@ -99,7 +100,8 @@ async function readCheck(session: Session, reference: Reference, asking: Asking)
     if (hasSqlState(error, 'queryCanceled') && tookMs >= leftMs * 0.9) {
       return answered({ kind: 'at-least', ms: tookMs })
     }
-    return answered(whyUnread(error))
+    const names = [reference.table, asking.partition.name]
+    return answered({ kind: kindOf(error), why: await whyUnread(session, error, names) })
   }
 }
 
@@ -126,12 +128,11 @@ async function measured(
 }
 
 /** An answer of the server, in a session that goes on, is no reason to plan nothing at all. */
-function whyUnread(error: unknown): ReferenceAnswer {
+function kindOf(error: unknown): 'denied' | 'unread' {
   const isAnswer =
     sqlStateOf(error) !== undefined && !isConnectionFailure(error) && !(error instanceof PartitionError)
   if (!isAnswer || hasSqlState(error, 'queryCanceled')) throw error
-  const kind = hasSqlState(error, 'insufficientPrivilege') ? 'denied' : 'unread'
-  return { kind, why: describeError(error) }
+  return hasSqlState(error, 'insufficientPrivilege') ? 'denied' : 'unread'
 }
 
 function keyOf({ table, foreignKey }: Reference): string {

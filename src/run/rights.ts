@@ -11,6 +11,7 @@ import { jsonColumn, member } from '../sql/json-column.ts'
 import type { ClientSource } from './clients/to-client.ts'
 import { toClient } from './clients/to-client.ts'
 import { explainReading } from './explain-failure.ts'
+import { whichTable } from './meant-table.ts'
 import { withConnection } from './session.ts'
 
 export interface MissingGrantsOptions {
@@ -118,7 +119,7 @@ function roleFacts(row: Row, role: string | undefined): RoleFacts {
 
 function notFound(table: TableName): PartitionNotFoundError {
   return new PartitionNotFoundError(
-    `There is no table ${formatTableName(table)} in this database. Check the schema and the spelling: names are compared exactly, capitals included.`,
+    `There is no table ${formatTableName(table)} in this database. ${whichTable(table, [])}Check the schema and the spelling: names are compared exactly, capitals included.`,
   )
 }
 

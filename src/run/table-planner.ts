@@ -13,7 +13,6 @@ import type { PlanInput } from '../plan/survey.ts'
 import { surveyTree } from '../plan/survey.ts'
 import type { TablePartitionConfig } from '../policy/config.ts'
 import type { PartitionTree } from '../model/partition-tree.ts'
-import { lockTimeoutFor } from '../sql/settings.ts'
 import { zoneDisagreement } from '../policy/ddl-zone.ts'
 import type { PartitionMetadataProvider } from './metadata-provider.ts'
 import type { PartitionRepository } from './repository.ts'
@@ -83,7 +82,7 @@ export class TablePlanner {
       calculator,
       tree,
       ddlTimezone: repo.ddlTimezone,
-      ...limitsOf(repo, tree),
+      ...limitsOf(repo),
       ...nowOf(options),
     }
   }
@@ -105,14 +104,11 @@ export class TablePlanner {
   }
 }
 
-/** What the budget of the repository leaves for a wait on this server. */
-function limitsOf(
-  { budget }: PartitionRepository,
-  { server }: PartitionTree,
-): Pick<PlanInput, 'lockTimeoutMs' | 'statementTimeoutMs'> {
+/** What the budget of the repository leaves for a wait. */
+function limitsOf({ budget }: PartitionRepository): Pick<PlanInput, 'lockTimeoutMs' | 'statementTimeoutMs'> {
   if (!budget) return {}
-  const { statementTimeoutMs } = budget
-  return { lockTimeoutMs: lockTimeoutFor(budget, server.deadlockTimeoutMs), statementTimeoutMs }
+  const { lockTimeoutMs, statementTimeoutMs } = budget
+  return { lockTimeoutMs, statementTimeoutMs }
 }
 
 export function nowOf({ now }: PlanOptions): { now?: Instant } {

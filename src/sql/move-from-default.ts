@@ -115,22 +115,43 @@ WITH moved AS (
 SELECT (SELECT count(*) FROM moved)::text AS deleted, (SELECT count(*) FROM placed)::text AS inserted`
 }
 
-/** Counts the rows of DEFAULT per range, all in one scan, and looks at a sample of them for rows that are astray. */
+/**
+ * Counts the rows of DEFAULT per range, and those that are astray. The answer is the same however the server gets at the
+ * rows: no count is of a part of them, and one that ends early is known to have.
+ *
+ * With an index on the key each question looks at its own rows alone. Without one all of DEFAULT is read once, as it
+ * would have to be to know that no row lies ahead.
+ */
 export function countInDefault(request: NonNullable<EvidenceRequest['defaultRows']>): Sql {
-  const { table, key, ranges, before, ahead, sample } = request
+  const { table, key, ranges, before, ahead, mostRows } = request
+  const [name, column, limit] = [qualified(table), ident(key), wholeNumber(mostRows + 1)]
   const counts = ranges.map((range) => sql`count(*) FILTER (WHERE ${inRange(key, range)})`)
   const anyRange = ranges.map((range) => sql`(${inRange(key, range)})`)
+  const rows = ranges.length === 0 ? sql`NULL` : sql`array_to_json(ARRAY[${join(counts, sql`, `)}])::text`
   return sql`
-SELECT ${ranges.length === 0 ? sql`NULL` : sql`(SELECT array_to_json(ARRAY[${join(counts, sql`, `)}])::text FROM ${qualified(table)} WHERE ${join(anyRange, sql` OR `)})`} AS rows,
-       (SELECT count(*) FILTER (WHERE seen.key < ${literal(before)} OR seen.key IS NULL)
-        FROM (SELECT ${ident(key)} AS key FROM ${qualified(table)} LIMIT ${wholeNumber(sample)}) AS seen)::text AS astray,
-       EXISTS (SELECT FROM ${qualified(table)} WHERE ${ident(key)} >= ${literal(ahead)})::text AS ahead,
-       (WITH RECURSIVE fallback AS (
-          SELECT ${oidOf(table)} AS oid
-          UNION ALL SELECT i.inhrelid FROM fallback f JOIN pg_inherits i ON i.inhparent = f.oid)
-        SELECT coalesce(sum(pg_relation_size(oid)), 0) FROM fallback)::text AS bytes,
-       EXISTS (SELECT FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
-               WHERE i.indrelid = ${oidOf(table)} AND a.attname = ${literal(key)} AND i.indisvalid AND i.indpred IS NULL)::text AS key_indexed`
+WITH RECURSIVE fallback AS (
+  SELECT ${oidOf(table)} AS oid
+  UNION ALL SELECT i.inhrelid FROM fallback f JOIN pg_inherits i ON i.inhparent = f.oid
+), key_index AS MATERIALIZED (
+  SELECT EXISTS (SELECT FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+                 WHERE i.indrelid = ${oidOf(table)} AND a.attname = ${literal(key)} AND i.indisvalid AND i.indpred IS NULL) AS is_there
+)
+SELECT seen.rows, seen.astray::text AS astray, seen.ahead::text AS ahead,
+       (SELECT coalesce(sum(pg_relation_size(oid)), 0) FROM fallback)::text AS bytes,
+       (SELECT is_there FROM key_index)::text AS key_indexed
+FROM (
+  SELECT ${ranges.length === 0 ? sql`NULL` : sql`(SELECT ${rows} FROM ${name} WHERE ${join(anyRange, sql` OR `)})`} AS rows,
+         (SELECT count(*) FROM (SELECT FROM ${name} WHERE ${column} < ${literal(before)}
+                                UNION ALL SELECT FROM ${name} WHERE ${column} IS NULL LIMIT ${limit}) AS found) AS astray,
+         EXISTS (SELECT FROM ${name} WHERE ${column} >= ${literal(ahead)}) AS ahead
+  WHERE (SELECT is_there FROM key_index)
+  UNION ALL
+  SELECT whole.* FROM (
+    SELECT ${rows}, least(count(*) FILTER (WHERE ${column} < ${literal(before)} OR ${column} IS NULL), ${limit}),
+           coalesce(bool_or(${column} >= ${literal(ahead)}), false)
+    FROM ${name}) AS whole
+  WHERE NOT (SELECT is_there FROM key_index)
+) AS seen`
 }
 
 function inRange(key: string, { from, to }: RangeText): Sql {

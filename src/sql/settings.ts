@@ -1,3 +1,4 @@
+import { heldLockTimeoutMs } from '../plan/lock-limit.ts'
 import type { Sql } from './sql.ts'
 import { join, literal, sql } from './sql.ts'
 
@@ -5,16 +6,15 @@ import { join, literal, sql } from './sql.ts'
 export interface DdlLimits {
   /** The longest wait for one lock. Whoever queues behind the wait waits as long. */
   readonly lockTimeoutMs: number
+  /** Why that is less than configured, in words; said wherever it is named. */
+  readonly whyHeld?: string
   /** The longest run of one statement, because lock waits add up and a scan under a lock is a wait for others. */
   readonly statementTimeoutMs: number
 }
 
-/**
- * Keeps the lock timeout below the server's deadlock timeout: a statement that waits longer makes the deadlock
- * detector choose, and what it chooses may be the application. A longer wait also cancels an autovacuum.
- */
-export function lockTimeoutFor(limits: DdlLimits, deadlockTimeoutMs: number): number {
-  return Math.max(1, Math.min(limits.lockTimeoutMs, Math.floor(deadlockTimeoutMs * 0.8)))
+/** The lock timeout as the server gets it. */
+export function lockTimeoutFor({ lockTimeoutMs }: DdlLimits, deadlockTimeoutMs: number): number {
+  return heldLockTimeoutMs(lockTimeoutMs, deadlockTimeoutMs)
 }
 
 /**
@@ -47,10 +47,11 @@ export function transactionSettings(limits: DdlLimits, deadlockTimeoutMs: number
 /**
  * The settings of a transaction that reads rows of a user's table: it waits a second at most for whoever has it locked.
  *
- * With `row_security = off` a policy that hides rows is an error; otherwise they would count as not there.
+ * With `row_security = off` a policy that hides rows is an error; otherwise they would count as not there. A scan of a
+ * large table begins at its beginning, not where the last one of anybody has come to, so that it finds the same again.
  */
 export const readingSettings: Sql = sql`
-SELECT pg_catalog.set_config('row_security', 'off', true),
+SELECT pg_catalog.set_config('row_security', 'off', true), pg_catalog.set_config('synchronize_seqscans', 'off', true),
        pg_catalog.set_config('lock_timeout', greatest(1, least(1000, s.setting::int * 8 / 10))::text, true)
 FROM pg_catalog.pg_settings s WHERE s.name = 'deadlock_timeout'`
 

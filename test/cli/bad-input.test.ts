@@ -129,6 +129,59 @@ describeCli('bad input', (major, cli) => {
     expect(await partitionsOf(database)).toHaveLength(3)
   })
 
+  it('is no table of its own where the schema is in the name, and the message says where it goes', async () => {
+    const database = await createDatabase(major)
+    await makeMonthly(database)
+    const named = async (tableName: string): Promise<string> => {
+      const table = { tableName, partitionColumn: 'created_at', granularity: 'month' } as const
+      const { stderr, code } = await cli(['plan'], { cwd: directoryWith(database, { tables: [table] }) })
+      expect(code).toBe(4)
+      return stderr
+    }
+    expect(await named('app.events')).toContain(
+      'There is no table public."app.events" in this database. There is app.events: set schema to "app" and tableName to "events".',
+    )
+    expect(await named('nowhere.events')).toContain(
+      'The dot is a part of that name; a schema goes into schema.',
+    )
+    expect(await named('event')).not.toContain('goes into schema')
+  })
+
+  it('in partitionColumn leaves the runway unknown, in words and as a metric', async () => {
+    const database = await createDatabase(major)
+    await makeMonthly(database, { ahead: true })
+    const cwd = directoryWith(database, {
+      tables: [monthly('events', { partitionColumn: 'creatd_at' })],
+    })
+    const { code, stdout } = await cli(['inspect'], { cwd })
+    expect(unwrapped(stdout)).toContain(
+      'How long partitions last is not known, because the table is not as configured (key-mismatch).',
+    )
+    expect(stdout).not.toContain('Inserts fail')
+    expect(stdout).not.toContain('▲ now')
+    expect(code).toBe(3)
+    for (const command of ['inspect', 'maintain']) {
+      const metrics = (await cli([command, '--output', 'metrics'], { cwd })).stdout
+      expect(metrics).not.toContain('runway_seconds')
+      expect(metrics).toContain('pg_partsmith_findings{table="app.events",severity="error"} 1')
+      expect(metrics).toContain('pg_partsmith_up{table="app.events"} 1')
+    }
+    const json = JSON.parse((await cli(['inspect', '--output', 'json'], { cwd })).stdout)
+    expect(json.tables[0].inspection).toMatchObject({ periodsUnknown: true })
+  })
+
+  it('for lockTimeoutMs is told by validate where this server allows less', async () => {
+    const database = await createDatabase(major)
+    await makeMonthly(database, { ahead: true })
+    const cwd = directoryWith(database, { tables: [monthly('events')], runtime: { lockTimeoutMs: 5000 } })
+    const { code, stdout } = await cli(['validate'], { cwd })
+    expect(unwrapped(stdout)).toContain(
+      'lock-timeout-held The configured lockTimeoutMs is 5000, held to 800 ms because deadlock_timeout is 1 s here',
+    )
+    expect(stdout).toMatch(/\nThe table is as configured\.\n$/)
+    expect(code).toBe(0)
+  })
+
   it('is a warning of validate where the calendar fits no partition', async () => {
     const database = await createDatabase(major)
     await makeMonthly(database)
@@ -139,7 +192,9 @@ describeCli('bad input', (major, cli) => {
     const good = directoryWith(database, { tables: [monthly('events')] })
     const fine = await cli(['validate'], { cwd: good })
     expect(fine.stdout).toContain('ok  3 partitions')
-    expect(fine.stdout).toContain('The table is as configured.')
+    expect(unwrapped(fine.stdout)).toMatch(
+      / The table is as configured, and inserts of the present moment fail until `maintain` has made the partition\. $/,
+    )
     expect(unwrapped(fine.stdout)).toContain(
       'current-partition-missing No partition of app.events takes rows of the present moment',
     )

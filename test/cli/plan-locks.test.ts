@@ -48,6 +48,20 @@ describeCli('plan --locks', (major, cli) => {
     expect((await cli(['apply', '--plan', 'plan.json'], { cwd })).stdout).toContain('Created 3.')
   })
 
+  it('says of rows that are moved that they are, where that is what takes the time', async () => {
+    const database = await createDatabase(major)
+    await makeMonthly(database, { withDefault: true })
+    await database.sql(`INSERT INTO app.events SELECT g, now() FROM generate_series(1, 3000) g`)
+    const cwd = directoryWith(database, { tables: [monthly('events', { createAheadCount: 2 })] })
+
+    const text = unwrapped((await cli(['plan', '--locks'], { cwd })).stdout)
+    const reads = 'reads \\d+ kB of app\\.events_rest \\(twice its size without an index on the key\\)'
+    expect(text).toMatch(
+      new RegExp(`${reads} and moves 3,000 rows out of it while it holds these locks: about 1\\d ms`),
+    )
+    expect(text).toMatch(new RegExp(`${reads} while it holds these locks: about \\d ms`))
+  })
+
   it('says that the query of another role is hidden, and what to grant', async () => {
     const database = await createDatabase(major)
     await makeMonthly(database, { withDefault: true })

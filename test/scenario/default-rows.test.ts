@@ -293,13 +293,23 @@ describeEachServer('a DEFAULT', (major) => {
     )
     const partsmith = createPartsmith({ pool: database.pool })
     const holder = await database.pool.connect()
-    await holder.query('BEGIN; LOCK TABLE rest IN ACCESS EXCLUSIVE MODE')
+    await holder.query(`SET application_name = 'the holder'; BEGIN; LOCK TABLE rest IN ACCESS EXCLUSIVE MODE`)
     const locked = await partsmith.plan(april, { now })
+    const { defaultRows } = await partsmith.inspect(april, { now })
     await holder.query('ROLLBACK')
     holder.release()
     const free = await partsmith.plan(april, { now })
     expect(locked.findings.map(({ code }) => code)).toEqual(['default-unread'])
-    expect(locked.findings[0]?.message).toContain('public.rest')
+    const who =
+      /a lock on it was not free in time: pid \d+ \(the holder, idle in transaction, .*\) holds ACCESS EXCLUSIVE on public\.rest\.$/
+    expect(locked.findings[0]?.message).toMatch(
+      /^The rows of public\.rest, the DEFAULT partition, could not be read/,
+    )
+    expect(locked.findings[0]?.message).toMatch(who)
+    expect(defaultRows).toMatchObject({
+      counted: 'not',
+      why: expect.stringMatching(new RegExp(`^${who.source}`, 'i')),
+    })
     expect(free.findings.map(({ code }) => code)).toEqual(['rows-astray-in-default'])
   })
 

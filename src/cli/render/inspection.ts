@@ -38,9 +38,13 @@ export function renderInspection(
 
 /** How long inserts go on finding a partition. */
 export function describeRunway(
-  { runway, partitions, hasDefault }: TableInspection,
+  { runway, partitions, hasDefault, periodsUnknown, findings }: TableInspection,
   timeZone: string,
 ): string {
+  if (periodsUnknown === true) {
+    const why = findings.find(({ severity }) => severity === 'error')?.code
+    return `How long partitions last is not known, because the table is not as configured${why === undefined ? '' : ` (${why})`}.`
+  }
   const fallback = hasDefault ? ' Rows go to the DEFAULT partition after that.' : ''
   if (runway === undefined) {
     return `No partition exists for the present moment.${hasDefault ? ' New rows go to the DEFAULT partition.' : ' Inserts fail.'}`

@@ -1,6 +1,6 @@
 import { formatTableName, type LockUse, type Operation, type TableName } from '../../index.ts'
 import { printable, tableText } from './printable.ts'
-import { formatSize } from './quantities.ts'
+import { counted, formatSize } from './quantities.ts'
 
 /** One row for each lock of an operation: relation, mode, what it blocks; of many partitions of one table the first. */
 export function lockRows({ locks }: Operation): readonly (readonly string[])[] {
@@ -28,13 +28,16 @@ function isAlike(one: LockUse, other: LockUse): boolean {
 }
 
 /** One line for each table that is read while others wait. */
-export function scanLines({ kind, scans, locks }: Operation): readonly string[] {
+export function scanLines(operation: Operation): readonly string[] {
+  const { kind, scans, locks } = operation
+  const rows = 'rowsInDefault' in operation ? operation.rowsInDefault : 0
+  const moves = rows > 0 ? ` and moves ${counted(rows, 'row')} out of it` : ''
   return scans
     .filter(({ bytes }) => bytes > 0)
     .map(({ relation, bytes, estimatedMs }) =>
       kind === 'detach'
         ? `looks through ${tableText(relation)} (${formatSize(bytes)}) for rows that refer to it while it holds these locks: about ${estimatedMs} ms`
-        : `reads ${formatSize(bytes)} of ${tableText(relation)} while it holds these locks${isDefault(relation, locks) ? ' (twice its size without an index on the key)' : ''}: about ${estimatedMs} ms`,
+        : `reads ${formatSize(bytes)} of ${tableText(relation)}${isDefault(relation, locks) ? ` (twice its size without an index on the key)${moves}` : ''} while it holds these locks: about ${estimatedMs} ms`,
     )
 }
 

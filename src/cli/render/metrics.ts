@@ -60,7 +60,8 @@ const states: readonly PartitionState[] = [
 
 /**
  * What was seen as Prometheus text. Every combination of labels is there, with 0 where there is nothing, so that an
- * alert never rests on a series that is absent.
+ * alert never rests on a series that is absent; what is not known, as the runway of a table that is not as configured, is
+ * no 0 and has none.
  */
 export function renderMetrics({ command, timestamp, exitCode, tables }: MetricsInput): string {
   const families: readonly (readonly [name: string, help: string, samples: readonly Sample[]])[] = [
@@ -164,7 +165,8 @@ function issuesOf({ issues, error }: MaintenanceResult): number {
   return issues.length + (error === undefined || issues.some(({ message }) => message === error) ? 0 : 1)
 }
 
-function runwaySeconds({ runway }: TableInspection): number {
+function runwaySeconds({ runway, periodsUnknown }: TableInspection): number | undefined {
+  if (periodsUnknown === true) return undefined
   if (runway === undefined) return 0
   return runway.microseconds === 'infinity' ? Number.POSITIVE_INFINITY : Number(runway.microseconds) / 1e6
 }

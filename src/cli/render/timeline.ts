@@ -80,7 +80,10 @@ export function renderTimeline(
   return [
     `  ${style.muted(from + ' '.repeat(length - displayWidth(from) - displayWidth(to)) + to)}`,
     `  ${bar.trimEnd()}`,
-    ...nowLine(inspection, { groups, width, page, timeZone: options.timeZone }),
+    // Whether the line is one of time is not known where the table is not as configured.
+    ...(inspection.periodsUnknown === true
+      ? []
+      : nowLine(inspection, { groups, width, page, timeZone: options.timeZone })),
     ...legend(states, perBlock, page),
   ]
 }
