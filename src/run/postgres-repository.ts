@@ -308,6 +308,7 @@ export class PostgresPartitionRepository implements PartitionRepository {
       budget: this.#budgetFor(run),
       patience: run.patience ?? this.#patience(),
       locks,
+      course: run.course,
     })
   }
 
