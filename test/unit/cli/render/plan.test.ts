@@ -9,6 +9,15 @@ const april = { from: '2026-04-01 00:00:00+00', to: '2026-05-01 00:00:00+00' }
 const may = { from: '2026-05-01 00:00:00+00', to: '2026-06-01 00:00:00+00' }
 const january = { from: '2026-01-01 00:00:00+00', to: '2026-02-01 00:00:00+00' }
 
+const kept = (name: string, until: string, next = 'Nothing to do.') =>
+  ({
+    code: 'orphan-kept',
+    severity: 'info',
+    relation: { schema: 'app', name },
+    message: `app.${name} was detached at 2026-03-10T00:00:00Z and is kept until ${until}T00:00:00Z.`,
+    next,
+  }) as const
+
 describe('a plan for people', () => {
   it('has a header, numbered operations, their reasons and hazards, and findings with their next step', () => {
     const plan = planOf({
@@ -239,14 +248,6 @@ describe('a plan for people', () => {
   })
 
   it('says what is the same of several tables once, and what differs for each', () => {
-    const kept = (name: string, until: string, next = 'Nothing to do.') =>
-      ({
-        code: 'orphan-kept',
-        severity: 'info',
-        relation: { schema: 'app', name },
-        message: `app.${name} was detached at 2026-03-10T00:00:00Z and is kept until ${until}T00:00:00Z.`,
-        next,
-      }) as const
     const late = ['a', 'b', 'c', 'd', 'e'].map((name, index) => kept(name, `2026-03-1${index + 1}`))
     const findings = [...late, kept('f', '2026-03-11', 'Look at f.'), kept('g', '2026-03-11', 'Look.')]
     const lines = renderPlan({ config: configOf(), plan: planOf({ findings }) }, plainPage)

@@ -20,6 +20,14 @@ function render(
   return renderRun({ config: configOf(), result, locked: false, gated: false, ...more }, plainPage).join('\n')
 }
 
+const issue = (name: string, tried: string, age: string) =>
+  ({
+    step: 'detach',
+    severity: 'error',
+    partition: { schema: 'app', name },
+    message: `app.events: cannot detach app.${name}: pid 7 (x, transaction open for ${age} s) holds ACCESS SHARE on app.events${tried}.`,
+  }) as const
+
 describe('what a run did, for people', () => {
   it('is each operation with its status and time, then what went wrong', () => {
     const text = render(
@@ -117,13 +125,6 @@ describe('what a run did, for people', () => {
   })
 
   it('says what went wrong with several partitions in the same way once', () => {
-    const issue = (name: string, tried: string, age: string) =>
-      ({
-        step: 'detach',
-        severity: 'error',
-        partition: { schema: 'app', name },
-        message: `app.events: cannot detach app.${name}: pid 7 (x, transaction open for ${age} s) holds ACCESS SHARE on app.events${tried}.`,
-      }) as const
     const issues = [issue('a', ', 18 times', '9.5'), issue('b', '', '24'), issue('c', '', '25')]
     const text = render(resultOf({ success: false, issues }))
     expect(text.match(/ {2}error {2}/g)).toHaveLength(1)
