@@ -95,7 +95,7 @@ export {
 export type { PartitionInfo, PartitionState } from './plan/partition-info.ts'
 export { type MaintenancePlan, planFromJson, planToJson } from './plan/plan.ts'
 export type { Grant } from './plan/grants.ts'
-export { describeHolder, type LockHolder, type Looker } from './plan/blocker.ts'
+export { describeHolder, type Holder, type LockHolder, nameHolder, type Looker } from './plan/blocker.ts'
 export type { TableLockMode } from './plan/lock-conflicts.ts'
 export type { OperationBlockers, PlanBlockers } from './plan/plan-blockers.ts'
 export type { HoldersSeen } from './run/lock-holders.ts'
@@ -128,6 +128,7 @@ export {
   PostgresPartitionRepository,
   type PostgresPartitionRepositoryOptions,
 } from './run/postgres-repository.ts'
+export type { OperationCourse, OperationWait, WaitSeen } from './run/operation-course.ts'
 export type { OperationResult, PartitionRepository, RunContext } from './run/repository.ts'
 export type {
   MaintenanceIssue,

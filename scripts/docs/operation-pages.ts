@@ -316,9 +316,13 @@ export function locksPage(): GeneratedPage {
     '',
     `An operation that gave way tries again after a pause of about ${retry.firstPauseMs} ms, then of about ${retry.firstPauseMs * retry.factor} ms, and so on up to`,
     `about ${retry.longestPauseMs / 1_000} s. The operations of one table share ${defaultBudget.giveUpAfterMs / 1_000} s of that in one run (\`giveUpAfterMs\`). Where one has used`,
-    'them up, those after it are tried once, and what was not done is left to the next run. The result then says how often the',
-    'operation gave way and who was in the way. With `giveUpAfterMs: 0` each is tried once. Creations come first in a plan, so',
-    'that a detach that nobody lets through does not cost them their time.',
+    'them up, those after it are tried once, and what was not done is left to the next run. With',
+    '`giveUpAfterMs: 0` each is tried once. Creations come first in a plan, so that a detach that nobody lets through does not cost',
+    'them their time.',
+    '',
+    'The result says of each operation, done or failed, what it waited for (`waited`): how often it gave way, for how long in all,',
+    'and who was in the way. A concurrent detach counts there for how long it waited after it was begun, and for whom. Where',
+    'nothing was waited for, nothing is said.',
   ])
 }
 

@@ -3,6 +3,7 @@ import type { CommandIo } from './command-io.ts'
 import { type CommandSpec, GivenOptions, type OptionSpec } from './command-spec.ts'
 import { commandTree, programDescription, programExamples } from './command-tree.ts'
 import { type ExitCode, exitCodes } from './exit-code.ts'
+import { wrap } from './render/columns.ts'
 
 /** Codes that every command can end with. */
 const always: readonly ExitCode[] = [1, 64, 130, 143]
@@ -18,6 +19,7 @@ export async function runProgram(
   { version }: { readonly version: string },
 ): Promise<ExitCode> {
   let exitCode: ExitCode = 0
+  const width = helpWidth(io)
   const program = new Command('pg-partsmith')
     .description(programDescription)
     .version(version, '-V, --version', 'Prints the version.')
@@ -27,8 +29,11 @@ export async function runProgram(
     .configureOutput({
       writeOut: (text) => io.out.write(text),
       writeErr: (text) => io.err.write(text),
-      getOutHelpWidth: () => helpWidth(io),
-      getErrHelpWidth: () => helpWidth(io),
+      getOutHelpWidth: () => width,
+      getErrHelpWidth: () => width,
+      outputError: (text, write) => {
+        write(complaint(text))
+      },
     })
     .configureHelp({ showGlobalOptions: false })
     .addHelpText(
@@ -36,11 +41,12 @@ export async function runProgram(
       afterHelp(
         programExamples,
         exitCodes.map(({ code }) => code),
+        width,
       ),
     )
   for (const spec of commandTree) {
     program.addCommand(
-      commandOf(spec, async (given) => {
+      commandOf(spec, width, async (given) => {
         exitCode = await spec.run(given, io)
       }),
     )
@@ -61,13 +67,23 @@ function helpWidth({ out }: CommandIo): number {
   return Math.min(out.columns, 100)
 }
 
-function commandOf(spec: CommandSpec, run: (given: GivenOptions) => Promise<void>): Command {
+/** What the parser says, as everything else that goes to standard error. */
+function complaint(text: string): string {
+  const said = text.replace(/^error: /, 'pg-partsmith: ')
+  const format = /unknown option '--(json|metrics)'/.exec(said)?.[1]
+  // Its own guesses, such as `--version`, are far off.
+  return format === undefined
+    ? said
+    : `${said.split('\n')[0] ?? ''}. The output is chosen with --output ${format}.\n`
+}
+
+function commandOf(spec: CommandSpec, width: number, run: (given: GivenOptions) => Promise<void>): Command {
   const command = new Command(spec.name)
     .summary(spec.summary)
     .description(spec.description)
     .helpOption('-h, --help', 'Explains this.')
     .allowExcessArguments(false)
-    .addHelpText('after', afterHelp(spec.examples, [...spec.exitCodes, ...always]))
+    .addHelpText('after', afterHelp(spec.examples, [...spec.exitCodes, ...always], width))
     .action(async (options: Readonly<Record<string, unknown>>) => {
       await run(new GivenOptions(options))
     })
@@ -91,17 +107,19 @@ function optionOf(spec: OptionSpec): Option {
   return option
 }
 
-function afterHelp(examples: CommandSpec['examples'], codes: readonly ExitCode[]): string {
+function afterHelp(examples: CommandSpec['examples'], codes: readonly ExitCode[], columns: number): string {
   const meanings = exitCodes
     .filter(({ code }) => codes.includes(code))
-    .sort((a, b) => a.code - b.code)
-    .map(({ code, meaning }) => `  ${String(code).padStart(3)}  ${meaning}`)
+    .flatMap(({ code, meaning }) => wrap(meaning, { first: `  ${String(code).padStart(3)}  `, columns }))
   return [
     '',
     'Examples:',
-    ...examples.flatMap(({ line, what }) => [`  $ ${line}`, `      ${what}`]),
+    ...examples.flatMap(({ line, what }) => [`  $ ${line}`, ...wrap(what, { first: '      ', columns })]),
     '',
-    'Exit codes (of several tables, the one that matters most):',
+    ...wrap('Exit codes, the gravest last. Of several tables the one furthest down is told:', {
+      first: '',
+      columns,
+    }),
     ...meanings,
   ].join('\n')
 }

@@ -13,7 +13,7 @@ export function cliReference(): string {
     ...commandTree.flatMap(commandSection),
     '## Exit codes',
     '',
-    'From the one that matters least to the one that matters most: of several tables, the most important code is the exit code of the command.',
+    'The gravest last: of several tables, the code that is furthest down in this list is the exit code of the command.',
     '',
     '| Code | Meaning |',
     '| ---: | --- |',

@@ -3,6 +3,7 @@ import {
   type FleetInspection,
   LockAcquisitionError,
   type MaintenanceResult,
+  type OperationOutcome,
   type RunOutcome,
 } from '../index.ts'
 import { exitCodeOfRun } from './failure-code.ts'
@@ -24,6 +25,8 @@ export interface RunTableReport extends TableReport {
   readonly result: MaintenanceResult
   /** Operations that were not carried out because they take rows away and nobody allowed that. */
   readonly withheld: number
+  /** Whether another maintainer was at work, so that nothing was done here. */
+  readonly locked: boolean
 }
 
 /** The reports about what a fleet run did, one for each table. */
@@ -64,6 +67,7 @@ function reportRun(
     fields: { result },
     observed: { table: config.table, ...seen, result },
     result,
+    locked,
     withheld: gated ? result.withheldCount : 0,
   }
 }
@@ -96,7 +100,25 @@ export function withoutPasswords(result: MaintenanceResult, hide: Hide): Mainten
   return {
     ...result,
     issues: result.issues.map((issue) => ({ ...issue, message: hide(issue.message) })),
+    operations: result.operations.map((outcome) => withoutPasswordsIn(outcome, hide)),
     ...(result.error !== undefined && { error: hide(result.error) }),
+  }
+}
+
+function withoutPasswordsIn(outcome: OperationOutcome, hide: Hide): OperationOutcome {
+  const { message, waited } = outcome
+  return {
+    ...outcome,
+    ...(message !== undefined && { message: hide(message) }),
+    ...(waited && {
+      waited: {
+        ...waited,
+        inTheWay: waited.inTheWay.map((holder) => ({
+          ...holder,
+          ...(holder.query !== undefined && { query: hide(holder.query) }),
+        })),
+      },
+    }),
   }
 }
 
@@ -113,15 +135,23 @@ export function closingOfRuns({ reports, tables, saved }: RunsToClose): string {
   const withheld = reports.reduce((sum, report) => sum + report.withheld, 0)
   const operations = reports.flatMap(({ result }) => result.operations)
   const undone = operations.filter(({ status }) => !['done', 'raced'].includes(status)).length - withheld
-  const broken = reports.filter(({ result }) => !result.success).length + tables - reports.length
+  const broken = reports.filter(isBroken).length + tables - reports.length
+  const locked = reports.filter((report) => report.locked).length
+  const toSee = reports.flatMap(({ result }) => result.findings).filter(({ severity }) => severity !== 'info')
   return [
     summarizeRuns(reports.map(({ result }) => result)),
     ...(undone > 0
       ? [`${counted(undone, 'operation')} ${undone === 1 ? 'was' : 'were'} not carried out.`]
       : []),
-    ...(reports.some(({ result }) => cutShort(result))
+    ...(reports.some(({ result }) => result.operations.some(({ begun }) => begun === true))
       ? ['A concurrent detach was cut short and may be pending; the next run finishes it.']
       : []),
+    ...(locked > 0
+      ? [
+          `${counted(locked, 'table')} ${locked === 1 ? 'was' : 'were'} left to another maintainer, which holds ${locked === 1 ? 'its lock' : 'their locks'}.`,
+        ]
+      : []),
+    ...(toSee.length > 0 ? [`A person is needed for ${counted(toSee.length, 'finding')}.`] : []),
     ...(broken > 0 ? [`${counted(broken, 'table')} did not end well${named(reports)}.`] : []),
     ...(withheld > 0
       ? [
@@ -131,9 +161,13 @@ export function closingOfRuns({ reports, tables, saved }: RunsToClose): string {
   ].join(' ')
 }
 
+function isBroken({ result, locked }: RunTableReport): boolean {
+  return !result.success && !locked
+}
+
 /** Which tables those are, where there are several in the report; of many the first. */
 function named(reports: readonly RunTableReport[]): string {
-  const broken = reports.filter(({ result }) => !result.success)
+  const broken = reports.filter(isBroken)
   if (broken.length === 0 || reports.length === 1) return ''
   const names = broken.map(({ table }) => tableText(table))
   const more = names.length - mostNamed
@@ -145,14 +179,4 @@ const mostNamed = 20
 /** Carried out in part, the plan of a table does not fit what is there any more. */
 function isSpent({ withheld, result }: RunTableReport): boolean {
   return withheld > 0 && result.operations.some(({ status }) => status !== 'not-run')
-}
-
-/** DETACH CONCURRENTLY is no transaction: stopped in the middle, it stays pending, with its rows out of reach. */
-function cutShort({ operations, plan }: MaintenanceResult): boolean {
-  const concurrent = new Set(
-    plan?.operations.flatMap((operation) =>
-      operation.kind === 'detach' && operation.mode === 'concurrent' ? [operation.id] : [],
-    ),
-  )
-  return operations.some(({ id, status }) => status === 'failed' && concurrent.has(id))
 }

@@ -62,7 +62,7 @@ export interface ParentTable {
   readonly owner: string
   /** Whether the connected role has the rights of the owner. */
   readonly owned: boolean
-  /** Whether the connected role may use the table's schema and create tables there. */
+  /** Whether the connected role may use the table's schema and create tables there, as must the owner who gets them. */
   readonly mayCreate: boolean
   /** Whether the connected role may lock DEFAULT and move rows out of it; true where there is none. */
   readonly mayEmptyDefault: boolean

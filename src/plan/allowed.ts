@@ -29,8 +29,8 @@ export function allowedOnly(
       finding('hazard-not-allowed', {
         relation: partition,
         ...('range' in operation && operation.range && { range: operation.range }),
-        message: `The ${kind} of ${formatTableName(partition)} is due, and its ${forbidden.length === 1 ? 'hazard' : 'hazards'} ${listed(forbidden)} ${forbidden.length === 1 ? 'is' : 'are'} not allowed (allowHazards).`,
-        next: 'Allow it, or have it done by hand when it suits.',
+        message: `The ${kind} of ${formatTableName(partition)} is due, and its ${forbidden.length === 1 ? 'hazard' : 'hazards'} ${listed(forbidden, forbidden.length)} ${forbidden.length === 1 ? 'is' : 'are'} not allowed (allowHazards).`,
+        next: `Allow ${forbidden.length === 1 ? 'it' : 'them'} with allowHazards, or have it done by hand when it suits.`,
       }),
     )
   }

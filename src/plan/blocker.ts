@@ -103,6 +103,13 @@ export function describeSnapshot(holder: Holder): string {
   return `${describeSession(holder)} has an older snapshot`
 }
 
+/** `pid 4711 (psql)`, where there is no room for more. */
+export function nameHolder(holder: Holder): string {
+  if (holder.pid === undefined) return `the prepared transaction '${holder.prepared ?? ''}'`
+  const kind = isAutovacuum(holder) ? 'an autovacuum' : (holder.application ?? '')
+  return `pid ${holder.pid}${kind === '' ? '' : ` (${kind})`}`
+}
+
 function describeSession(holder: Holder): string {
   const who =
     holder.pid === undefined ? `the prepared transaction '${holder.prepared ?? ''}'` : `pid ${holder.pid}`

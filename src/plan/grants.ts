@@ -11,9 +11,16 @@ export interface TableRights {
   /** Where the partitions are made. */
   readonly schema: {
     readonly name: string
-    /** Whether the parent's owner may use the schema and create tables there. */
-    readonly ownerUses: boolean
+    /** Whether the role or the parent's owner may use the schema, and whether that owner may create tables there. */
+    readonly isUsed: boolean
     readonly ownerCreates: boolean
+  }
+  /** Whether rows can be read in the DEFAULT partition and deleted from it: by the role, and by its owner. */
+  readonly default?: {
+    readonly table: TableName
+    readonly owner: string
+    readonly roleEmpties: boolean
+    readonly ownerEmpties: boolean
   }
   /** Tables that refer to this one. */
   readonly referencedBy: readonly ReferrerFacts[]
@@ -65,7 +72,7 @@ export type Grant = GrantReason &
         readonly privileges: readonly ('USAGE' | 'CREATE')[]
         readonly to: string
       }
-    | { readonly kind: 'select'; readonly table: TableName; readonly to: string }
+    | { readonly kind: 'select' | 'empty'; readonly table: TableName; readonly to: string }
     | { readonly kind: 'parameter'; readonly parameter: 'deadlock_timeout'; readonly to: string }
   )
 
@@ -90,6 +97,7 @@ export function missingGrants(
     ...connecting(rights),
     ...owning(rights, retires),
     ...creating(rights),
+    ...emptying(rights),
     ...(retires ? detaching(rights) : []),
     ...better(rights),
   ]
@@ -100,25 +108,30 @@ function connecting({ role, database }: TableRights): readonly Grant[] {
   return [{ kind: 'connect', database, to: role.name, why: 'to reach the database', optional: false }]
 }
 
-function owning({ role, owners, table }: TableRights, retires: boolean): readonly Grant[] {
+function owning(rights: TableRights, retires: boolean): readonly Grant[] {
+  const { role, owners, table } = rights
   const memberships = owners.flatMap((owner): readonly Grant[] => {
     const owned = owner.owns.filter(({ is }) => retires || is === 'parent' || is === 'default')
     const [first] = owned
     if (!first || (owner.inherited && owner.becomes)) return []
+    // Rows are moved without it; only a CHECK cannot be put on DEFAULT, which makes a large one quick to attach beside.
+    const optional = owned.every(({ is }) => is === 'default') && rights.default?.roleEmpties === true
     if (owner.isSuperuser) {
       return owned.map((one) => ({
         kind: 'ownership',
         table: one.table,
         to: role.name,
         why: `${describe(one, table)} belongs to the superuser ${owner.name}, and whoever is a member of that may do everything`,
-        optional: false,
+        optional,
       }))
     }
     // On a member that does not use its rights, another membership would change nothing.
     if (owner.becomes && !role.inheritsRights) return []
-    const more = owned.length === 1 ? '' : ` and ${owned.length - 1} more`
+    const others = owned.length - 1
+    const more =
+      others === 0 ? '' : first.is === 'parent' ? ` and ${others} of its partitions` : ` and ${others} more`
     const why = `${describe(first, table)}${more} can be changed only by who has the rights of ${owner.name}, its owner`
-    return [{ kind: 'membership', of: owner.name, to: role.name, why, optional: false }]
+    return [{ kind: 'membership', of: owner.name, to: role.name, why, optional }]
   })
   const idle = owners.some(({ inherited, isSuperuser }) => !inherited && !isSuperuser)
   if (role.inheritsRights || !idle) return memberships
@@ -138,13 +151,21 @@ function creating({ table, schema, owners, role }: TableRights): readonly Grant[
   const owner = owners.find(({ owns }) => owns.some(({ is }) => is === 'parent'))
   if (!owner || owner.isSuperuser) return []
   const privileges = [
-    ...(schema.ownerUses ? [] : (['USAGE'] as const)),
+    ...(schema.isUsed ? [] : (['USAGE'] as const)),
     ...(schema.ownerCreates ? [] : (['CREATE'] as const)),
   ]
   if (privileges.length === 0) return []
   const whose = owner.name === role.name ? '' : `, where they belong to ${owner.name}`
   const why = `to create partitions of ${formatTableName(table)}${whose}`
   return [{ kind: 'schema', schema: schema.name, privileges, to: owner.name, why, optional: false }]
+}
+
+/** An owner can be without rights on what it owns, and so is whoever is a member of it. */
+function emptying(rights: TableRights): readonly Grant[] {
+  const fallback = rights.default
+  if (!fallback || fallback.roleEmpties || fallback.ownerEmpties) return []
+  const why = `to move rows out of ${formatTableName(fallback.table)}, the DEFAULT partition of ${formatTableName(rights.table)}`
+  return [{ kind: 'empty', table: fallback.table, to: fallback.owner, why, optional: false }]
 }
 
 /** The server reads a table that refers to a partition, with the rights of whoever detaches it. */

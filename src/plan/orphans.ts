@@ -218,7 +218,7 @@ function decideDrop(table: DetachedTable, span: Span | undefined, { input }: Con
   if (drop.kind === 'never') {
     return keep(table, 'orphan-kept', {
       message: `${name} is detached and is kept: dropAfter is 'never'.`,
-      next: 'Nothing, or drop it by hand when it is no longer needed. To have it back, `pg-partsmith reattach` (reattachPartition).',
+      next: 'Nothing to do, or drop it by hand when it is no longer needed. To have it back, `pg-partsmith reattach` (reattachPartition).',
     })
   }
   if (table.kind !== 'table') {
@@ -251,7 +251,7 @@ function decideDrop(table: DetachedTable, span: Span | undefined, { input }: Con
   if (now - detachedAt.epochMicroseconds < drop.graceMicros) {
     return keep(table, 'orphan-kept', {
       message: `${name} was detached at ${detachedAt.toString()} and is kept until ${detachedAt.add(drop.graceMicros).toString()}.`,
-      next: 'Nothing: the first run after that which may drop drops it. To have it back, raise retentionCount, or attach it at once with `pg-partsmith reattach` (reattachPartition); to keep it as it is, clear its comment.',
+      next: 'Nothing to do: the first run after that drops it, if it may (--allow-destructive). To keep it, clear its comment; to have it back, raise retentionCount or `pg-partsmith reattach` (reattachPartition).',
     })
   }
   const text = `detached at ${detachedAt.toString()}, the grace period of ${grace} is over`

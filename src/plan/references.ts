@@ -8,6 +8,7 @@ import { listed } from './listed.ts'
 import { describeLimit, longestWaitMs, raiseLimit } from './lock-limit.ts'
 import type { RangeText, ScanUse } from './operation.ts'
 import { priceOfScan } from './scan-price.ts'
+import { askForGrants } from './rights.ts'
 import type { PlanInput } from './survey.ts'
 
 /** An attached partition that has expired and that this version can retire. */
@@ -77,7 +78,7 @@ export function decideReferences(
   return {
     leaving,
     findings: [
-      ...[...denied.values()].map((check) => mayNotRead(check, input.tree.server.role)),
+      ...[...denied.values()].map((check) => mayNotRead(check)),
       ...[...kept.referred.values()].map(areReferredTo),
       ...[...kept.tooLong.values()].map((group) => takesTooLong(group, input)),
       ...[...kept.unread.values()].map(cannotBeRead),
@@ -195,13 +196,12 @@ function cannotBeRead({ check, ...group }: Group): Finding {
 }
 
 /** What is planned stays planned: whoever applies may be another role, and the server checks in any case. */
-function mayNotRead(check: ReferenceCheck, role: string): Finding {
-  const to = quoteIdentifier(role)
+function mayNotRead(check: ReferenceCheck): Finding {
   const table = formatTableName(check.table)
   return finding('rights-missing', {
     relation: check.table,
     message: `Whether rows of ${table} refer to what is to be detached (foreign key ${check.foreignKey}) may not be read: ${whyOf(check)}. PostgreSQL looks there with the rights of whoever detaches, so without them the detach fails.`,
-    next: `Let an administrator grant it: GRANT USAGE ON SCHEMA ${quoteIdentifier(check.table.schema)} TO ${to}; GRANT SELECT ON ${quoteIdentifier(check.table.schema)}.${quoteIdentifier(check.table.name)} TO ${to}; \`pg-partsmith grants\` prints all that is missing.`,
+    next: askForGrants,
   })
 }
 

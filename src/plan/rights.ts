@@ -8,6 +8,10 @@ import { listed } from './listed.ts'
 import type { Operation } from './operation.ts'
 import type { PlanInput, Survey } from './survey.ts'
 
+/** What to grant depends on more than a plan knows, such as whether an owner is a superuser. */
+export const askForGrants =
+  'Run as the owner of the table, or let an administrator run the GRANTs that `pg-partsmith grants` (findMissingGrants) prints.'
+
 interface Owned {
   readonly name: TableName
   readonly owner: string
@@ -40,44 +44,26 @@ export function missingRights(
   ]
   const owners = [...new Set(foreign.map(({ owner }) => owner))]
   const fallback = parent.mayEmptyDefault ? undefined : defaultPartition(tree)
-  const schema = quoteIdentifier(parent.name.schema)
   const role = quoteIdentifier(server.role)
-  // Before, the role says it for all of its memberships.
-  const saysInherit = server.versionNum >= 160_000
-  const needsInherit =
-    owners.length === 0 || saysInherit
-      ? ''
-      : ` A role that is NOINHERIT does not use what it is a member of: ALTER ROLE ${role} INHERIT;`
+  const forOwner =
+    server.role === parent.owner ? '' : ` for ${quoteIdentifier(parent.owner)}, which owns the table`
   const lacking = [
-    ...owners.map((owner) => ({
-      is: `it is no member of ${quoteIdentifier(owner)}, which owns ${listed(foreign.filter((one) => one.owner === owner).map(({ name }) => formatTableName(name)))}`,
-      grant: `GRANT ${quoteIdentifier(owner)} TO ${role}${saysInherit ? ' WITH INHERIT TRUE, SET TRUE' : ''}`,
-    })),
+    ...owners.map(
+      (owner) =>
+        `it is no member of ${quoteIdentifier(owner)}, which owns ${listed(foreign.filter((one) => one.owner === owner).map(({ name }) => formatTableName(name)))}`,
+    ),
     ...(fallback
-      ? [
-          {
-            is: `it may not SELECT and DELETE in the DEFAULT partition ${formatTableName(fallback.name)}`,
-            grant: `GRANT SELECT, DELETE ON ${quoteIdentifier(fallback.name.schema)}.${quoteIdentifier(fallback.name.name)} TO ${role}`,
-          },
-        ]
+      ? [`it may not SELECT and DELETE in the DEFAULT partition ${formatTableName(fallback.name)}`]
       : []),
     ...(parent.mayCreate
       ? []
-      : [
-          {
-            is: `it may not create tables in the schema ${schema}`,
-            // The owner of a partition must have it, and whoever is a member of that has it, too.
-            grant: parent.owned
-              ? `GRANT USAGE, CREATE ON SCHEMA ${schema} TO ${quoteIdentifier(parent.owner)}`
-              : undefined,
-          },
-        ]),
+      : [`it may not create tables in the schema ${quoteIdentifier(parent.name.schema)}${forOwner}`]),
   ]
   if (lacking.length === 0) return []
   return [
     finding('rights-missing', {
-      message: `The role ${role} lacks what a run on ${formatTableName(parent.name)} needs: ${lacking.map(({ is }) => is).join('; ')}.`,
-      next: `Run as the owner of the table, or let an administrator grant it: ${lacking.flatMap(({ grant }) => (grant === undefined ? [] : [`${grant};`])).join(' ')}${needsInherit} \`pg-partsmith grants\` prints all that is missing.`,
+      message: `The role ${role} lacks what a run on ${formatTableName(parent.name)} needs: ${lacking.join('; ')}.`,
+      next: askForGrants,
     }),
   ]
 }

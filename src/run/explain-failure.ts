@@ -13,13 +13,14 @@ import {
   UnmanagedPartitionDropError,
 } from '../errors.ts'
 import { formatTableName } from '../model/table-name.ts'
+import type { Holder } from '../plan/blocker.ts'
 import { describeHolder, describeSnapshot } from '../plan/blocker.ts'
 import type { DetachOperation, Operation } from '../plan/operation.ts'
 import { proofName } from '../sql/prove-range.ts'
 import type { DdlLimits } from '../sql/settings.ts'
 import type { Refusal } from '../sql/statement.ts'
 import { describeError, isConnectionFailure, sqlStateOf, sqlStates } from './sql-state.ts'
-import { LockNotFree, notFreeWithin } from './lock-ladder.ts'
+import { LockNotFree, NotNow, notFreeWithin } from './lock-ladder.ts'
 import { StepRefused } from './step-runner.ts'
 
 type Subject = Pick<Operation, 'parent' | 'partition'> & {
@@ -108,10 +109,21 @@ function refusalError({ code, message }: Refusal, what: string, { kind }: Subjec
 function notFree(error: LockNotFree, what: string, { kind }: Subject): StatementFailedError {
   const { attempts, holders, snapshots, advice } = error
   const tried = attempts === 1 ? '' : `, ${attempts} times`
-  const others = [...holders.map(describeHolder), ...snapshots.map(describeSnapshot)]
-  const who = others.length === 0 ? '' : ` In the way: ${others.slice(0, 3).join('; ')}.`
+  // Whom the reason names already is not named twice, nor who holds both a lock and a snapshot.
+  const named = error.cause instanceof NotNow ? error.cause.holders.slice(0, 1) : []
+  const isNew = (holder: Holder, before: readonly Holder[]): boolean =>
+    ![...named, ...before].some(({ pid, prepared }) => pid === holder.pid && prepared === holder.prepared)
+  const others = [
+    ...holders.filter((holder) => isNew(holder, [])).map(describeHolder),
+    ...snapshots.filter((holder) => isNew(holder, holders)).map(describeSnapshot),
+  ]
+  const also = named.length > 0 ? 'Also in' : 'In'
+  const who = others.length === 0 ? '' : ` ${also} the way: ${others.slice(0, 3).join('; ')}.`
+  const next = error.hasBegun
+    ? 'The detach was begun and is pending; the next run finishes it.'
+    : `Nothing was ${done[kind] ?? 'changed'}; the next run tries again.`
   return new StatementFailedError(
-    `${what}: ${error.message}${tried}.${who} Nothing was ${done[kind] ?? 'changed'}; the next run tries again.${advice.map((sentence) => ` ${sentence}`).join('')}`,
+    `${what}: ${error.message}${tried}.${who} ${next}${advice.map((sentence) => ` ${sentence}`).join('')}`,
     { cause: error, sqlState: sqlStateOf(error), code: 'lock-timeout' },
   )
 }

@@ -7,6 +7,7 @@ import type { LockBudget } from '../sql/lock-budget.ts'
 import { pauseAfter } from '../sql/lock-budget.ts'
 import type { DatabaseClient } from './client.ts'
 import type { HoldersSeen } from './lock-holders.ts'
+import type { OperationCourse } from './operation-course.ts'
 import { nobodySeen, readLockHolders } from './lock-holders.ts'
 import { GaveWay, watchOver } from './lock-watch.ts'
 import type { Patience } from './patience.ts'
@@ -24,6 +25,8 @@ export interface Ladder {
   readonly locks: readonly WantedLock[]
   /** The limits of a step whose last statement waits for older snapshots of the whole database. */
   readonly waitsForSnapshots?: DdlLimits | undefined
+  /** Is told of what is waited for. */
+  readonly course?: OperationCourse | undefined
 }
 
 /** One of the attempts at a step. */
@@ -32,14 +35,25 @@ export interface Attempt {
   readonly signal: AbortSignal
   /** An autovacuum was in the way, and may be asked to give way. */
   readonly hurry: boolean
-  /** Watches a session, once there is a connection to do it with, until the function that comes back is called. */
-  watch(pid: number): Promise<() => Promise<void>>
+  /**
+   * Watches a session, once there is a connection to do it with, until the function that comes back is called; `waits`
+   * is for one that waits on its own for others who hold locks.
+   */
+  watch(pid: number, options?: { readonly waits: boolean }): Promise<() => Promise<void>>
   /** Says that the step must not be tried again if it fails from here on. */
   noMore(): void
 }
 
 /** It would do harm to begin now; it may not in a while. */
-export class NotNow extends Error {}
+export class NotNow extends Error {
+  /** Those because of whom; the message names the first. */
+  readonly holders: readonly LockHolder[]
+
+  constructor(reason: string, holders: readonly LockHolder[]) {
+    super(reason)
+    this.holders = holders
+  }
+}
 
 /** A lock was not free in all the time that there was. */
 export class LockNotFree extends Error {
@@ -48,6 +62,8 @@ export class LockNotFree extends Error {
   readonly snapshots: readonly Holder[]
   /** What to grant so that the next run gets further, in sentences. */
   readonly advice: readonly string[]
+  /** What an earlier step has begun stays begun. */
+  readonly hasBegun: boolean
 
   constructor(
     reason: string,
@@ -56,6 +72,7 @@ export class LockNotFree extends Error {
       readonly holders: readonly LockHolder[]
       readonly snapshots: readonly Holder[]
       readonly advice: readonly string[]
+      readonly hasBegun: boolean
       readonly cause: unknown
     },
   ) {
@@ -64,6 +81,7 @@ export class LockNotFree extends Error {
     this.holders = about.holders
     this.snapshots = about.snapshots
     this.advice = about.advice
+    this.hasBegun = about.hasBegun
   }
 }
 
@@ -75,7 +93,7 @@ const mostTimesToGiveWay = 4
 
 /** Tries a step again, with longer and longer pauses, for as long as it fails only because others are at work. */
 export async function tryUntilFree<T>(ladder: Ladder, step: (attempt: Attempt) => Promise<T>): Promise<T> {
-  const { client, signal, budget, patience, locks } = ladder
+  const { client, signal, budget, patience, locks, course } = ladder
   let hurry = false
   let gaveWayTimes = 0
   for (let attempts = 1; ; attempts++) {
@@ -86,10 +104,17 @@ export async function tryUntilFree<T>(ladder: Ladder, step: (attempt: Attempt) =
       return await step({
         signal: signal ? AbortSignal.any([signal, gaveWay.signal]) : gaveWay.signal,
         hurry,
-        watch: (pid) =>
+        watch: (pid, { waits } = { waits: false }) =>
           watchOver(client, {
             pid,
             mostMs: budget.lockTimeoutMs,
+            ...(waits &&
+              course && {
+                tables: locks.map(({ relation }) => relation),
+                inTheWay: (holders) => {
+                  course.waited({ inTheWay: holders })
+                },
+              }),
             giveWay: (why) => {
               gaveWay.abort(why)
             },
@@ -106,6 +131,11 @@ export async function tryUntilFree<T>(ladder: Ladder, step: (attempt: Attempt) =
       const holders = inTheWay(locks, seen.holders)
       const pauseMs = pauseAfter(attempts, budget.retry, Math.random())
       patience.spend(tookMs + pauseMs)
+      course?.waited({
+        durationMs: tookMs,
+        gaveWay: true,
+        inTheWay: [...(error instanceof NotNow ? error.holders : holders), ...seen.snapshots],
+      })
       if (gaveWay.signal.aborted) gaveWayTimes += 1
       if (patience.isOver || gaveWayTimes >= mostTimesToGiveWay) {
         throw new LockNotFree(reason, {
@@ -113,11 +143,13 @@ export async function tryUntilFree<T>(ladder: Ladder, step: (attempt: Attempt) =
           holders,
           snapshots: seen.snapshots,
           advice: adviceAbout(holders, seen.looker),
+          hasBegun: course?.hasBegun ?? false,
           cause: error,
         })
       }
       hurry = seen.looker.mayHurry && holders.some(givesWay)
       await sleep(pauseMs, undefined, signal ? { signal } : {}).catch(() => undefined)
+      course?.waited({ durationMs: pauseMs })
       throwIfAborted(signal, 'The run was stopped while it waited to try again for a lock.')
     }
   }

@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
+import type { TableName } from '../model/table-name.ts'
+import type { LockHolder } from '../plan/blocker.ts'
 import { beginText } from '../sql/begin.ts'
-import { waitingBehind } from '../sql/blockers.ts'
+import { lockHolders, readHolder, waitingBehind } from '../sql/blockers.ts'
 import { pinSettings } from '../sql/catalog.ts'
 import { toText } from '../sql/sql.ts'
 import type { DatabaseClient, DatabaseConnection } from './client.ts'
@@ -22,6 +24,10 @@ export interface Watched {
   readonly mostMs: number
   /** Called once, when somebody has waited that long. */
   giveWay(why: GaveWay): void
+  /** The tables whose holders of locks the session waits for, where it does so on its own and without a limit. */
+  readonly tables?: readonly TableName[]
+  /** Told now and then of those who have held a lock on the tables for longer than the watch. */
+  inTheWay?(holders: readonly LockHolder[]): void
 }
 
 /** Says in the server's log, and to a proxy in between, what this transaction is for. */
@@ -31,6 +37,9 @@ export const beginWatch: string = `${beginText({ readOnly: true })} /* watches w
 const settleMs = 20
 const everyMs = 10
 const connectMs = 1_000
+/** Whoever makes a session wait for less is not worth a question. */
+const askAfterMs = 200
+const askEveryMs = 1_000
 
 /**
  * Watches a session from another one, and says when others have waited behind it for too long.
@@ -91,7 +100,13 @@ async function lookAgainAndAgain(
   over: AbortSignal,
 ): Promise<void> {
   const question = toText(waitingBehind(watched.pid))
+  const began = performance.now()
+  let askAt = began + askAfterMs
   while (!over.aborted) {
+    if (watched.tables && performance.now() >= askAt) {
+      await askWhoIsInTheWay(connection, watched, performance.now() - began)
+      askAt = performance.now() + askEveryMs
+    }
     const row = (await connection.query(question)).rows[0]
     const longestMs = Number(row?.['longest_ms'])
     const waiting = Number(row?.['waiting'])
@@ -103,4 +118,17 @@ async function lookAgainAndAgain(
     }
     await sleep(everyMs, undefined, { signal: over }).catch(() => undefined)
   }
+}
+
+/** Who came later is not waited for. */
+async function askWhoIsInTheWay(
+  connection: DatabaseConnection,
+  watched: Watched,
+  forMs: number,
+): Promise<void> {
+  const { rows } = await connection.query(toText(lockHolders(watched.tables ?? [])))
+  const holders = rows
+    .flatMap(readHolder)
+    .filter((holder) => holder.pid !== watched.pid && (holder.ageMs === undefined || holder.ageMs >= forMs))
+  if (holders.length > 0) watched.inTheWay?.(holders)
 }

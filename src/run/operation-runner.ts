@@ -12,6 +12,7 @@ import {
 } from '../errors.ts'
 import type { Instant } from '../model/instant.ts'
 import { formatTableName } from '../model/table-name.ts'
+import { describeHolder, describeSnapshot } from '../plan/blocker.ts'
 import type { Operation } from '../plan/operation.ts'
 import { isDestructive } from '../plan/operation.ts'
 import { isFromServer } from './explain-failure.ts'
@@ -20,10 +21,13 @@ import type { HookRunner } from './hook-runner.ts'
 import type { HookScene } from './hook-subject.ts'
 import { hookPhase, hookSubject } from './hook-subject.ts'
 import type { Logger } from './logger.ts'
+import { OperationCourse } from './operation-course.ts'
+import type { WaitSeen } from './operation-course.ts'
 import type { Patience } from './patience.ts'
 import type { OperationResult, PartitionRepository, RunContext } from './repository.ts'
 import { carryOut } from './repository.ts'
 import { abortedBy, throwIfAborted } from './run-aborted.ts'
+import type { OperationOutcome } from './result.ts'
 import type { RunRecord } from './run-record.ts'
 import { describeError } from './sql-state.ts'
 
@@ -68,7 +72,10 @@ export async function runOperations(
       continue
     }
     try {
-      await runOne(parts, { run, operation, record })
+      const course = new OperationCourse((first) => {
+        reportWait(parts.logger, operation, first)
+      })
+      await runOne(parts, { run, operation, record, course })
     } catch (error) {
       record.ended(error)
       for (const rest of run.operations.slice(index + 1)) {
@@ -85,12 +92,14 @@ interface One {
   readonly run: OperationRun
   readonly operation: Operation
   readonly record: RunRecord
+  readonly course: OperationCourse
 }
 
 /** Throws only what ends the run. */
 async function runOne(parts: OperationRunnerParts, one: One): Promise<void> {
-  const { run, operation, record } = one
+  const { run, operation, record, course } = one
   const started = performance.now()
+  const waited = (): Pick<OperationOutcome, 'waited'> => (course.wait ? { waited: course.wait } : {})
   const took = (): number => Math.round(performance.now() - started)
   try {
     const result = await guarded(parts, one)
@@ -98,6 +107,7 @@ async function runOne(parts: OperationRunnerParts, one: One): Promise<void> {
       status: result.status,
       durationMs: took(),
       ...(result.rowsMoved !== undefined && result.rowsMoved > 0 && { rowsMoved: result.rowsMoved }),
+      ...waited(),
     })
     report(parts.logger, operation, result)
     if (result.status === 'done') await after(parts, one, result)
@@ -107,6 +117,8 @@ async function runOne(parts: OperationRunnerParts, one: One): Promise<void> {
       status: refused ? 'refused' : 'failed',
       durationMs: took(),
       message: describeError(error),
+      ...waited(),
+      ...(course.hasBegun ? { begun: true } : {}),
     })
     if (run.signal.aborted) throw abortedBy(run.signal, error)
     record.issue(error instanceof HookRefusedError ? 'hook' : operation.kind, {
@@ -121,7 +133,7 @@ async function runOne(parts: OperationRunnerParts, one: One): Promise<void> {
 
 async function guarded(
   { repository, hooks }: OperationRunnerParts,
-  { run, operation }: One,
+  { run, operation, course }: One,
 ): Promise<OperationResult> {
   const { signal, lock, server, now, patience } = run
   const refusal = run.refuse?.(operation)
@@ -138,7 +150,7 @@ async function guarded(
   throwIfAborted(signal, stopped)
   // A hook can take long: whether the lock is still ours is asked last.
   await (hooks.isEmpty && !isDestructive(operation) ? lock.assertHeldLately() : lock.assertHeld())
-  return carryOut(repository, operation, { server, signal, patience, ...(now && { now }) })
+  return carryOut(repository, operation, { server, signal, patience, course, ...(now && { now }) })
 }
 
 async function after(
@@ -152,6 +164,19 @@ async function after(
   for (const message of await hooks.after(phase, subject, run.signal)) {
     record.warning('hook', { message, partition: operation.partition })
   }
+}
+
+/** Once for each operation: what comes after it is in the result. */
+function reportWait(logger: Logger, operation: Operation, { gaveWay, inTheWay = [] }: WaitSeen): void {
+  const who = inTheWay
+    .slice(0, 3)
+    .map((holder) => ('relation' in holder ? describeHolder(holder) : describeSnapshot(holder)))
+    .join('; ')
+  const what = gaveWay ? 'gave way, and is tried again' : 'waits'
+  logger.info(`${operation.id}: ${what}${who === '' ? '' : `: ${who}`}`, {
+    table: formatTableName(operation.parent),
+    operation: operation.kind,
+  })
 }
 
 function report(logger: Logger, operation: Operation, { status, rowsMoved = 0 }: OperationResult): void {

@@ -309,6 +309,7 @@ export class PostgresPartitionRepository implements PartitionRepository {
       budget: this.#budgetFor(run),
       patience: run.patience ?? this.#patience(),
       locks,
+      course: run.course,
     })
   }
 

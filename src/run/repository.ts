@@ -13,6 +13,7 @@ import type {
 import type { Adoption } from '../sql/adopt.ts'
 import type { LockBudget } from '../sql/lock-budget.ts'
 import type { Logger } from './logger.ts'
+import type { OperationCourse } from './operation-course.ts'
 import type { Patience } from './patience.ts'
 
 /** What an operation is carried out with. */
@@ -25,6 +26,8 @@ export interface RunContext {
   /** What is left of the run's time to try again for locks; without it each call has all of it. */
   readonly patience?: Patience
   readonly logger?: Logger
+  /** Is told of what the operation waits for. */
+  readonly course?: OperationCourse
 }
 
 export interface OperationResult {

@@ -2,6 +2,7 @@ import type { Finding } from '../plan/finding.ts'
 import type { OperationKind } from '../plan/operation.ts'
 import type { MaintenancePlan } from '../plan/plan.ts'
 import type { TableName } from '../model/table-name.ts'
+import type { OperationWait } from './operation-course.ts'
 
 /** Where in a run something went wrong. */
 export type MaintenanceIssueStep =
@@ -42,6 +43,10 @@ export interface OperationOutcome {
   readonly durationMs: number
   /** Rows moved out of DEFAULT. */
   readonly rowsMoved?: number
+  /** Who was in the way, how often it gave way and how long it waited; left out where nothing was waited for. */
+  readonly waited?: OperationWait
+  /** It failed after a concurrent detach was begun, which may be pending; the next run finishes it. */
+  readonly begun?: true
   /** Why it was refused, failed or not run. */
   readonly message?: string
 }

@@ -127,6 +127,12 @@ function readTableRights(
   row: Row,
   { table, role }: { readonly table: TableName; readonly role: RoleFacts },
 ): TableRights {
+  const [fallback] = jsonColumn(row['fallback'], (entry) => ({
+    table: tableOf(entry),
+    owner: member(entry, 'owner'),
+    roleEmpties: entry['role'] === true,
+    ownerEmpties: entry['owners'] === true,
+  }))
   return {
     table,
     database: String(row['database']),
@@ -134,9 +140,10 @@ function readTableRights(
     owners: jsonColumn(row['owners'], ownerFacts),
     schema: {
       name: table.schema,
-      ownerUses: row['owner_uses'] === 'true',
+      isUsed: row['schema_used'] === 'true',
       ownerCreates: row['owner_creates'] === 'true',
     },
+    ...(fallback && { default: fallback }),
     referencedBy: jsonColumn(row['referrers'], (entry): ReferrerFacts => ({
       table: tableOf(entry),
       uses: entry['uses'] === true,

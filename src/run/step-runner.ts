@@ -40,7 +40,7 @@ export async function runSteps(steps: readonly Step[], ladder: Ladder): Promise<
     const waitsForSnapshots = step.kind === 'transaction' ? step.waitsForSnapshots : undefined
     const own = { ...ladder, ...(waitsForSnapshots && { waitsForSnapshots }) }
     if (step.kind === 'command') {
-      const way = await tryUntilFree(own, (attempt) => runCommand(step, ladder.client, attempt))
+      const way = await tryUntilFree(own, (attempt) => runCommand(step, ladder, attempt))
       if (way === 'gave way') outcome = merged(outcome, await runSteps([step.finish], ladder))
       continue
     }
@@ -139,7 +139,7 @@ function oidIn(oid: string | undefined): { readonly oid?: string } {
  */
 async function runCommand(
   step: CommandStep,
-  client: DatabaseClient,
+  { client, course }: Ladder,
   attempt: Attempt,
 ): Promise<'done' | 'gave way'> {
   const { signal } = attempt
@@ -160,6 +160,7 @@ async function runCommand(
             await lockAndCheck(pin, step)
             // Cut short, it stays pending: tried again it would be refused, and it is the next plan that finishes it.
             attempt.noMore()
+            course?.begin()
             await command.start()
             await command.untilPending(pin)
           }),
@@ -168,6 +169,7 @@ async function runCommand(
         // A client with one session has nobody beside it who could swap the table.
         await session.transaction(() => lockAndCheck(session, step))
         attempt.noMore()
+        course?.begin()
         await command.start()
       }
     } catch (error) {
@@ -183,9 +185,12 @@ async function runCommand(
         throw error
       }
     }
-    const unwatch = command.isPending ? await attempt.watch(session.pid) : undefined
+    const pendingSince = performance.now()
+    const unwatch = command.isPending ? await attempt.watch(session.pid, { waits: true }) : undefined
     const { error } = await command.outcome()
     await unwatch?.()
+    const waitedMs = performance.now() - pendingSince
+    if (unwatch && waitedMs >= worthTellingMs) course?.waited({ durationMs: waitedMs })
     if (error !== undefined && attempt.signal.reason instanceof GaveWay) return 'gave way'
     try {
       await session.query(toText(step.after))
@@ -197,6 +202,9 @@ async function runCommand(
   })
 }
 
+/** What a detach takes with nobody in its way is not told as a wait. */
+const worthTellingMs = 200
+
 async function lockAndCheck(session: Session, step: CommandStep): Promise<void> {
   await session.query(toText(step.pin.settings))
   await session.query(toText(step.pin.lock))
@@ -204,7 +212,7 @@ async function lockAndCheck(session: Session, step: CommandStep): Promise<void> 
   if (refusal) throw new StepRefused(refusal)
   const { ask, check } = step.pin.others
   const old = check((await session.query(toText(ask))).rows)
-  if (old !== undefined) throw new NotNow(old)
+  if (old !== undefined) throw new NotNow(old.reason, old.holders)
 }
 
 interface Settled {

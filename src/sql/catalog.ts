@@ -82,7 +82,8 @@ WITH parent AS (
 )
 SELECT p.schema, p.name, p.oid::text, p.partstrat::text AS method,
        pg_get_userbyid(p.relowner)::text AS owner, pg_has_role(p.relowner, 'USAGE')::text AS owned,
-       (has_schema_privilege(p.namespace, 'USAGE') AND has_schema_privilege(p.namespace, 'CREATE'))::text AS creates,
+       (has_schema_privilege(p.namespace, 'USAGE') AND has_schema_privilege(p.namespace, 'CREATE')
+        AND (has_schema_privilege(p.relowner, p.namespace, 'CREATE') OR current_setting('is_superuser') = 'on'))::text AS creates,
        (p.partdefid = 0 OR (has_table_privilege(p.partdefid, 'SELECT')
                             AND has_table_privilege(p.partdefid, 'DELETE')))::text AS empties_default,
        EXISTS (SELECT FROM pg_constraint k WHERE k.conrelid = p.partdefid AND k.contype = 'c'

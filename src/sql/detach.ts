@@ -144,10 +144,12 @@ function noOldTransaction(
         .flatMap(readHolder)
         .filter(({ prepared, ageMs = 0 }) => prepared !== undefined || ageMs >= longMs)
       // Most hold a lock on both.
-      const [first, ...more] = new Map(old.map((holder) => [holder.pid ?? holder.prepared, holder])).values()
+      const holders = [...new Map(old.map((holder) => [holder.pid ?? holder.prepared, holder])).values()]
+      const [first] = holders
       if (!first) return undefined
-      const others = more.length > 0 ? ` (and ${more.length} more)` : ''
-      return `the rows of ${formatTableName(partition)} would be out of sight for as long as ${describeHolder(first)}${others}, so it was not begun`
+      const others = holders.length > 1 ? ` (and ${holders.length - 1} more)` : ''
+      const reason = `the rows of ${formatTableName(partition)} would be out of sight for as long as ${describeHolder(first)}${others}, so it was not begun`
+      return { reason, holders }
     },
   }
 }

@@ -27,6 +27,8 @@ function grantStatement(grant: Grant, versionNum: number): Sql {
       )
       return sql`GRANT ${join(privileges, sql`, `)} ON SCHEMA ${ident(grant.schema)} TO ${to}`
     }
+    case 'empty':
+      return sql`GRANT SELECT, DELETE ON TABLE ${qualified(grant.table)} TO ${to}`
     case 'select':
       return sql`GRANT SELECT ON TABLE ${qualified(grant.table)} TO ${to}`
     case 'parameter':
@@ -71,7 +73,12 @@ SELECT p.schema, p.name, p.oid::text, current_setting('server_version_num') AS v
        has_database_privilege(r.oid, current_database(), 'CONNECT')::text AS connects,
        has_parameter_privilege(r.oid, 'deadlock_timeout', 'SET')::text AS sets_deadlock_timeout,
        pg_has_role(r.oid, 'pg_read_all_stats', 'USAGE')::text AS sees_all,
-       has_schema_privilege(p.relowner, p.namespace, 'USAGE')::text AS owner_uses,
+       (has_schema_privilege(p.relowner, p.namespace, 'USAGE')
+        OR has_schema_privilege(r.oid, p.namespace, 'USAGE'))::text AS schema_used,
+       (SELECT json_agg(json_build_object('schema', n.nspname, 'name', c.relname, 'owner', pg_get_userbyid(c.relowner),
+                 'role', has_table_privilege(r.oid, c.oid, 'SELECT') AND has_table_privilege(r.oid, c.oid, 'DELETE'),
+                 'owners', has_table_privilege(c.relowner, c.oid, 'SELECT') AND has_table_privilege(c.relowner, c.oid, 'DELETE')))
+        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = p.partdefid)::text AS fallback,
        has_schema_privilege(p.relowner, p.namespace, 'CREATE')::text AS owner_creates,
        (SELECT json_agg(json_build_object(
                  'name', a.rolname, 'superuser', a.rolsuper, 'tables', b.tables,

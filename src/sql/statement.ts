@@ -1,3 +1,4 @@
+import type { LockHolder } from '../plan/blocker.ts'
 import type { DdlLimits } from './settings.ts'
 import type { Sql } from './sql.ts'
 
@@ -38,7 +39,9 @@ export interface CommandStep {
     readonly others: {
       readonly ask: Sql
       readonly expect: string
-      readonly check: (rows: readonly Row[]) => string | undefined
+      readonly check: (
+        rows: readonly Row[],
+      ) => { readonly reason: string; readonly holders: readonly LockHolder[] } | undefined
     }
     readonly isPending: Sql
   }

@@ -36,7 +36,7 @@ describeCli('plan', (major, cli) => {
     expect((await cli(['plan', '--check'], { cwd })).code).toBe(2)
     const fine = await cli(['plan', '--check', '--table', 'fine'], { cwd })
     expect(fine.code).toBe(0)
-    expect(fine.stdout).toContain('Everything is as wanted.')
+    expect(fine.stdout).toContain('Nothing to do.')
     expect(fine.stdout).not.toContain('behind')
     expect((await cli(['plan'], { cwd })).code).toBe(0)
   })
@@ -136,7 +136,7 @@ describeCli('plan', (major, cli) => {
     await cli(['plan', '--save', 'plan.json'], { cwd })
     const applied = await cli(['apply', '--plan', 'plan.json'], { cwd })
     expect(unwrapped(applied.stdout)).toContain(
-      'Finalized 1. A pending detach was finished; plan again for what had to wait for it.',
+      'Finalized 1. A person is needed for 1 finding. A pending detach was finished; plan again for what had to wait for it.',
     )
     const { stdout } = await cli(['plan'], { cwd })
     expect(stdout).toMatch(/detach {2}events_old_2/)

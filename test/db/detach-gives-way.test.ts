@@ -1,9 +1,11 @@
+import { setImmediate as immediate } from 'node:timers/promises'
 import type { PoolClient } from 'pg'
 import { expect, it } from 'vitest'
 
 import { createPartsmith } from '../../src/index.ts'
 import { createDatabase, describeEachServer } from '../support/database.ts'
 import type { TestDatabase } from '../support/database.ts'
+import { recordingLogger } from '../support/recording-logger.ts'
 
 const now = '2026-03-15T12:00:00Z'
 const config = {
@@ -45,6 +47,56 @@ describeEachServer('a concurrent detach that waits for a reader of the partition
     await reader.query('COMMIT')
     reader.release()
     expect(await running).toMatchObject({ success: true, detachedCount: 1 })
+  })
+})
+
+describeEachServer('a concurrent detach that waits for a reader of the parent', (major) => {
+  it('says for how long and for whom, without having given way', async () => {
+    await using database = await createDatabase(major)
+    await database.sql(tables)
+    const reader = await database.pool.connect()
+    await reader.query(`BEGIN; SET LOCAL application_name = 'dashboard'; SELECT count(*) FROM events`)
+    const { rows } = await reader.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')
+    const logger = recordingLogger()
+    const { maintainer } = createPartsmith({ pool: database.pool, logger })
+    const running = maintainer.runMaintenanceSafe(config, { now })
+    while (!logger.lines('info').some((line) => line.includes(': waits: pid'))) await immediate()
+    await reader.query('COMMIT')
+    reader.release()
+    const { success, operations } = await running
+    expect(success).toBe(true)
+    expect(operations).toMatchObject([
+      {
+        kind: 'detach',
+        status: 'done',
+        waited: { gaveWayCount: 0, inTheWay: [{ pid: rows[0]?.pid, application: 'dashboard' }] },
+      },
+    ])
+    const [detach] = operations
+    expect(detach?.waited?.durationMs).toBeGreaterThanOrEqual(200)
+    expect(detach?.waited?.durationMs).toBeLessThanOrEqual(detach?.durationMs ?? 0)
+    expect(logger.lines('info').filter((line) => line.includes(': waits: pid'))).toEqual([
+      expect.stringContaining(`detach public.events__2026_02: waits: pid ${rows[0]?.pid} (dashboard`),
+    ])
+  })
+
+  it('says nothing of a wait where nobody was in the way, and that it was begun where it was cut short', async () => {
+    await using database = await createDatabase(major)
+    await database.sql(tables)
+    const reader = await database.pool.connect()
+    await reader.query('BEGIN; SELECT count(*) FROM events')
+    const stop = new AbortController()
+    const { maintainer } = createPartsmith({ pool: database.pool })
+    const running = maintainer.runMaintenanceSafe(config, { now, signal: stop.signal })
+    while ((await database.sql('SELECT FROM pg_inherits WHERE inhdetachpending')).length === 0);
+    stop.abort()
+    expect((await running).operations).toMatchObject([{ kind: 'detach', status: 'failed', begun: true }])
+    await reader.query('COMMIT')
+    reader.release()
+    const { operations } = await maintainer.runMaintenanceSafe(config, { now })
+    expect(operations).toMatchObject([{ kind: 'finalize', status: 'done' }])
+    expect(operations[0]).not.toHaveProperty('waited')
+    expect(operations[0]).not.toHaveProperty('begun')
   })
 })
 

@@ -1,8 +1,10 @@
+import { setImmediate as immediate } from 'node:timers/promises'
 import { expect, it } from 'vitest'
 
 import { createPartsmith } from '../../src/index.ts'
 import { createDatabase, describeEachServer } from '../support/database.ts'
 import type { TestDatabase } from '../support/database.ts'
+import { recordingLogger } from '../support/recording-logger.ts'
 
 const now = '2026-03-15T12:00:00Z'
 const config = {
@@ -33,6 +35,11 @@ describeEachServer('a concurrent detach', (major) => {
         `the rows of public\\.old would be out of sight for as long as pid ${rows[0]?.pid} \\(the-report, idle in transaction, transaction open for .*\\) holds ACCESS SHARE on public\\.(old|events), so it was not begun`,
       ),
     )
+    // Said once, and with nothing begun there is nothing to finish.
+    expect(result.issues[0]?.message.split(`pid ${rows[0]?.pid} `)).toHaveLength(2)
+    expect(result.operations[0]).not.toHaveProperty('begun')
+    expect(result.operations[0]?.waited?.gaveWayCount).toBeGreaterThan(0)
+    expect(result.operations[0]?.waited?.inTheWay).toMatchObject([{ pid: rows[0]?.pid }])
     expect(await pending(database)).toBe(0)
     await client.query('COMMIT')
     client.release()
@@ -45,12 +52,27 @@ describeEachServer('a concurrent detach', (major) => {
     const client = await database.pool.connect()
     await client.query('BEGIN; SELECT count(*) FROM events')
     await client.query('SELECT pg_sleep(0.3)')
-    const partsmith = createPartsmith({ pool: database.pool, statementTimeoutMs: 300, giveUpAfterMs: 60_000 })
+    const logger = recordingLogger()
+    const options = { pool: database.pool, statementTimeoutMs: 300, giveUpAfterMs: 60_000, logger }
+    const partsmith = createPartsmith(options)
     const running = partsmith.maintain(config, { now })
     await untilMarked(database)
+    while (!logger.lines('info').some((line) => line.includes('gave way'))) await immediate()
     await client.query('COMMIT')
     client.release()
-    expect(await running).toMatchObject({ success: true, detachedCount: 1, droppedCount: 1 })
+    const result = await running
+    expect(result).toMatchObject({ success: true, detachedCount: 1, droppedCount: 1 })
+    const [detach, drop] = result.operations
+    expect(detach).toMatchObject({ kind: 'detach', status: 'done', waited: { inTheWay: [{ relation: {} }] } })
+    expect(detach?.waited?.gaveWayCount).toBeGreaterThan(0)
+    expect(detach?.waited?.durationMs).toBeLessThanOrEqual(detach?.durationMs ?? 0)
+    expect(drop).not.toHaveProperty('waited')
+    const said = logger.lines('info').filter((line) => line.includes('gave way'))
+    expect(said).toEqual([
+      expect.stringMatching(
+        /^detach public\.old: gave way, and is tried again: pid \d+ .* holds ACCESS SHARE/,
+      ),
+    ])
   })
 })
 

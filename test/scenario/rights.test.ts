@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 
 import type { Partsmith, TablePartitionOptions } from '../../src/index.ts'
-import { createPartsmith } from '../../src/index.ts'
+import { createPartsmith, findMissingGrants } from '../../src/index.ts'
 import type { TestDatabase } from '../support/database.ts'
 import { createDatabase, describeEachServer } from '../support/database.ts'
 import { ownPool } from '../support/own-pool.ts'
@@ -55,7 +55,7 @@ describeEachServer('the rights of the connected role', (major) => {
     await database.sql(`${tables} ${give(owner, 'events', 'old', 'rest')} ALTER ROLE ${member.name} NOINHERIT;
       GRANT ${owner.name} TO ${member.name}; GRANT CREATE ON SCHEMA public TO ${member.name};`)
     expect(await lacking(as(database, member))).toEqual([
-      `it is no member of "${owner.name}", which owns public.events and public.old; it may not SELECT and DELETE in the DEFAULT partition public.rest.`,
+      `it is no member of "${owner.name}", which owns public.events and public.old; it may not SELECT and DELETE in the DEFAULT partition public.rest; it may not create tables in the schema "public" for "${owner.name}", which owns the table.`,
     ])
     await expect(as(database, member).maintain(config, { now })).rejects.toMatchObject({
       code: 'access-denied',
@@ -88,5 +88,49 @@ describeEachServer('the rights of the connected role', (major) => {
     await database.sql(give(role, 'old'))
     expect(await lacking(partsmith)).toEqual([])
     expect(await partsmith.maintain(config, { now })).toMatchObject({ success: true, detachedCount: 1 })
+  })
+  it('are missing in a plan where `grants` prints what is missing, and after that in neither', async () => {
+    const broken: readonly ((owner: TestRole, keeper: TestRole) => string)[] = [
+      () => 'SELECT 1',
+      (owner, keeper) => `REVOKE ${owner.name} FROM ${keeper.name}`,
+      (owner, keeper) =>
+        `REVOKE ${owner.name} FROM ${keeper.name}; GRANT SELECT, DELETE ON rest TO ${keeper.name}`,
+      (owner) => `REVOKE SELECT, DELETE ON rest FROM ${owner.name}`,
+      (owner) => `REVOKE CREATE ON SCHEMA app FROM ${owner.name}`,
+      (owner, keeper) =>
+        `REVOKE CREATE ON SCHEMA app FROM ${owner.name}; GRANT CREATE ON SCHEMA app TO ${keeper.name}`,
+      (owner) => `REVOKE USAGE ON SCHEMA app FROM ${owner.name}`,
+      (owner, keeper) =>
+        `REVOKE USAGE ON SCHEMA app FROM ${owner.name}; GRANT USAGE ON SCHEMA app TO ${keeper.name}`,
+      (_, keeper) => `ALTER TABLE rest OWNER TO postgres; GRANT SELECT, DELETE ON rest TO ${keeper.name}`,
+    ]
+    const seen: boolean[] = []
+    for (const change of broken) {
+      const database = await createDatabase(major)
+      const [owner, keeper] = [await createRole(database), await createRole(database)]
+      await database.sql(`CREATE SCHEMA app AUTHORIZATION ${owner.name}; SET search_path = app; ${tables}
+        ${give(owner, 'events', 'old', 'rest')} GRANT ${owner.name} TO ${keeper.name}; ${change(owner, keeper)}`)
+      const partsmith = as(database, keeper)
+      const ours = { ...config, schema: 'app' }
+      const isFound = async (): Promise<boolean> =>
+        (await partsmith.plan(ours, { now })).findings.some(({ code }) => code === 'rights-missing')
+      const needed = async (): Promise<readonly string[]> =>
+        (
+          await findMissingGrants(
+            database.pool,
+            [{ table: { schema: 'app', name: 'events' }, retires: true }],
+            {
+              role: keeper.name,
+            },
+          )
+        ).flatMap(({ grants }) => grants.flatMap(({ optional, sql }) => (optional ? [] : [sql])))
+      const before = await needed()
+      expect([before.length > 0, before]).toEqual([await isFound(), before])
+      seen.push(before.length > 0)
+      await database.sql(before.join(' '))
+      expect([await needed(), await isFound()]).toEqual([[], false])
+      expect(await partsmith.maintain(ours, { now })).toMatchObject({ success: true, createdCount: 2 })
+    }
+    expect(seen).toEqual([false, true, true, true, true, true, true, false, false])
   })
 })

@@ -48,7 +48,7 @@ export const maintainCommand: CommandSpec = {
   name: 'maintain',
   summary: 'Plan and apply under one lock, for cron and Kubernetes.',
   description:
-    'Looks at all tables together and, where something is due, plans the table again under its lock and carries the plan out, so that nothing can come in between. A table with nothing to do takes no lock. Run it from a scheduler, more often than a partition is long. A second run right after does nothing. Detaches and drops only with --allow-destructive, or where the configuration says `allowDestructive: true` of the table.',
+    'Looks at all tables together and, where something is due, plans the table again under its lock and carries the plan out, so that nothing can come in between. A table that is as wanted takes no lock; one with something to do, or with a warning, does. Run it from a scheduler, more often than a partition is long. A second run right after does nothing. Detaches and drops only with --allow-destructive, or where the configuration says `allowDestructive: true` of the table.',
   options: [...tableOptions, ...runOptions],
   examples: [
     { line: 'pg-partsmith maintain --allow-destructive --ok-if-locked', what: 'the line for cron' },

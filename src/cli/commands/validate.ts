@@ -3,8 +3,10 @@ import type { CommandIo } from '../command-io.ts'
 import type { CommandSpec } from '../command-spec.ts'
 import { eachTable } from '../each-table.ts'
 import type { ExitCode } from '../exit-code.ts'
+import { wrap } from '../render/columns.ts'
 import { renderFindings } from '../render/findings.ts'
 import { counted } from '../render/quantities.ts'
+import type { Page } from '../render/style.ts'
 import { tableHeader } from '../render/table-header.ts'
 import type { CommandReport, TableReport } from '../report.ts'
 import { type TableOptions, tableOptions, tableOptionsOf } from '../table-options.ts'
@@ -27,17 +29,14 @@ export async function validateTables(workspace: Workspace): Promise<CommandRepor
       exitCode: wrong.length > 0 || unmanaged !== undefined ? 3 : 0,
       lines: (page) => [
         ...tableHeader(table, page),
-        ...(wrong.length > 0
-          ? ['', ...renderFindings(wrong, page)]
-          : [
-              unmanaged === undefined
-                ? `  ${page.style.good('ok')}  ${counted(attachedIn(inspection).length, 'partition')}`
-                : `  ${page.style.warning('warning')}  ${unmanaged}`,
-            ]),
+        ...(wrong.length === 0 && unmanaged === undefined
+          ? [`  ${page.style.good('ok')}  ${counted(attachedIn(inspection).length, 'partition')}`]
+          : ['', ...(unmanaged ? hint(unmanaged, page) : []), ...renderFindings(wrong, page)]),
         ...(good.length > 0 ? ['', ...renderFindings(good, page)] : []),
       ],
       fields: {
         valid: wrong.length === 0 && unmanaged === undefined,
+        ...(unmanaged && { hint: unmanaged }),
         findings: [...wrong, ...good] satisfies readonly Finding[],
       },
       observed: { table: config.table, up: true, inspection },
@@ -75,11 +74,28 @@ function attachedIn({ partitions }: TableInspection): TableInspection['partition
   return partitions.filter(({ state }) => !['missing', 'detached', 'half-built'].includes(state))
 }
 
+interface Hint {
+  readonly message: string
+  readonly next: string
+}
+
+/** What is wrong with the configuration and not with the table, so it is no finding. */
+function hint({ message, next }: Hint, { columns, style }: Page): readonly string[] {
+  return [
+    ...wrap(message, { first: `  ${style.warning('warning')}  `, rest: '    ', columns }),
+    ...wrap(next, { first: '    Next: ', columns }),
+    '',
+  ]
+}
+
 /** A wrong granularity or zone shows in this: the calendar fits none of the partitions that are there. */
-function everythingUnmanaged(inspection: TableInspection): string | undefined {
+function everythingUnmanaged(inspection: TableInspection): Hint | undefined {
   const ranges = attachedIn(inspection).filter(({ state }) => state !== 'default')
   return ranges.length > 0 && ranges.every(({ state }) => state === 'unmanaged')
-    ? `None of the ${counted(ranges.length, 'partition')} lies inside a period of this calendar. Check granularity and timeZone; \`pg-partsmith init\` reads them from the table.`
+    ? {
+        message: `None of the ${counted(ranges.length, 'partition')} lies inside a period of this calendar.`,
+        next: 'Check granularity and timeZone; `pg-partsmith init` reads them from the table.',
+      }
     : undefined
 }
 

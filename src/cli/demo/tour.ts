@@ -76,9 +76,8 @@ export async function giveTour(stage: TourStage, io: CommandIo): Promise<ExitCod
   if (after !== before - expired) {
     throw new Error(`${before} rows less ${expired} expired ones should be left, and ${after} are`)
   }
-  say(
-    `\n${formatCount(before)} rows before, ${formatCount(after)} now: ${formatCount(expired)} went with the expired months, and every other row is still found, those from DEFAULT in a partition of their own.`,
-  )
+  const kept = `${formatCount(before)} rows before, ${formatCount(after)} now: ${formatCount(expired)} went with the expired months, and every other row is still found, those from DEFAULT in a partition of their own.`
+  say(`\n${wrap(kept, { first: '', columns: page.columns }).join('\n')}`)
 
   say(chapter(page, 'Once more', 'pg-partsmith plan --check'))
   const again = await planTables(workspace, { check: true, sql: false, locks: false, save: undefined })

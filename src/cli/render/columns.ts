@@ -99,15 +99,19 @@ export function pad(text: string, width: number, atRight = false): string {
   return atRight ? space + text : text + space
 }
 
-/** Breaks a sentence at spaces; a word that is too long keeps its line. `first` stands before the first line. */
+/** Prose is hard to read on longer lines, however wide the terminal is. */
+const longestProse = 100
+
+/** Breaks a sentence at spaces, at 100 columns at most; a word that is too long keeps its line. `first` stands before the first line. */
 export function wrap(
   text: string,
   {
     first,
     rest = ' '.repeat(displayWidth(first)),
-    columns,
+    columns: most,
   }: { first: string; rest?: string; columns: number },
 ): readonly string[] {
+  const columns = Math.min(most, longestProse)
   const lines: string[] = []
   for (const part of text.split('\n')) {
     let line = lines.length === 0 ? first : rest

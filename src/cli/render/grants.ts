@@ -8,7 +8,7 @@ export function renderGrants(
   { optional: withOptional }: { readonly optional: boolean },
 ): string {
   const seen = found.filter(({ error }) => error === undefined)
-  const grants = [...new Map(seen.flatMap((one) => one.grants).map((grant) => [grant.sql, grant])).values()]
+  const grants = once(seen.flatMap((one) => one.grants))
   const needed = grants.filter((grant) => !grant.optional)
   const optional = grants.filter((grant) => grant.optional)
   const role = JSON.stringify(seen[0]?.role ?? '')
@@ -21,17 +21,47 @@ export function renderGrants(
     ...(seen.length === 0 ? [] : [comment(head)]),
     ...needed.flatMap((grant) => statement(grant)),
     ...optional.flatMap((grant) =>
-      withOptional ? statement(grant) : [comment(`Good to have: ${grant.why}:`), comment(grant.sql)],
+      withOptional
+        ? statement(grant)
+        : [...grant.whys.map((why) => comment(`Good to have: ${why}:`)), comment(grant.sql)],
     ),
   ]
     .map((line) => `${line}\n`)
     .join('')
 }
 
-function statement(grant: GrantWithText): readonly string[] {
-  return grant.kind === 'ownership'
-    ? [comment(`${grant.why}. Give it to another role, such as this one:`), comment(grant.sql)]
-    : [comment(grant.why), grant.sql]
+interface Needed {
+  readonly sql: string
+  readonly kind: GrantWithText['kind']
+  readonly optional: boolean
+  /** Why each of the tables needs it. */
+  readonly whys: readonly string[]
+}
+
+/** Each statement once, with the reasons of all tables, and needed where one of them needs it. */
+function once(grants: readonly GrantWithText[]): readonly Needed[] {
+  const bySql = new Map<string, Needed>()
+  for (const { sql, kind, optional, why } of grants) {
+    const before = bySql.get(sql)
+    const whys = [...new Set([...(before?.whys ?? []), why])]
+    bySql.set(sql, { sql, kind, optional: optional && before?.optional !== false, whys })
+  }
+  return [...bySql.values()]
+}
+
+const mostReasons = 10
+
+function statement({ kind, whys, sql }: Needed): readonly string[] {
+  const more = whys.length - mostReasons
+  return [
+    ...whys
+      .slice(0, mostReasons)
+      .map((why) =>
+        comment(kind === 'ownership' ? `${why}. Give it to another role, such as this one:` : why),
+      ),
+    ...(more > 0 ? [comment(`and for ${more} more tables`)] : []),
+    kind === 'ownership' ? comment(sql) : sql,
+  ]
 }
 
 /** A line end in a name must not end the comment. */

@@ -32,7 +32,7 @@ export function renderInspection(
     ...describeDetached(inspection).map((line) => `  ${line}`),
     ...renderDefaultRows(inspection, page, { timeZone, all: options.all }),
     '',
-    ...renderFindings(inspection.findings, page),
+    ...renderFindings(inspection.findings, page, options),
   ]
 }
 

@@ -70,7 +70,7 @@ function layOut(
     title,
     ...lines.map((each, index) => {
       const since = sinceOf(partitions[index])
-      return since === '' ? each : [...each, page.style.muted(`    detached${since}`)]
+      return since === '' ? each : [...each, page.style.muted(`      since${since}`)]
     }),
   ]
 }

@@ -1,7 +1,7 @@
 import type { Finding, MaintenancePlan, PlanBlockers } from '../../index.ts'
 import { isDestructive } from '../../index.ts'
 import { wrap } from './columns.ts'
-import { renderFindings } from './findings.ts'
+import { nothingToDo, renderFindings } from './findings.ts'
 import { renderOperations } from './operations.ts'
 import { printable } from './printable.ts'
 import { counted } from './quantities.ts'
@@ -25,11 +25,10 @@ export function renderPlan(
     locks: options.locks,
     ...(blockers && { blockers }),
   })
-  const nothing = plan.findings.length === 0 ? 'Everything is as wanted.' : 'Nothing is planned.'
   return [
     ...tableHeader(wishes, page),
     '',
-    ...(operations.length > 0 ? operations : [`  ${page.style.muted(nothing)}`]),
+    ...(operations.length > 0 ? operations : [`  ${page.style.muted(nothingToDo(plan.findings))}`]),
     '',
     ...adviceLines(blockers, page),
     ...renderFindings(plan.findings, page),

@@ -1,6 +1,14 @@
-import type { MaintenanceIssue, MaintenanceResult, OperationOutcome } from '../../index.ts'
+import {
+  type MaintenanceIssue,
+  type MaintenanceResult,
+  nameHolder,
+  type OperationOutcome,
+  type OperationWait,
+  type TableName,
+} from '../../index.ts'
+import { groupAlike, othersText } from './alike.ts'
 import { alignWithin, wrap } from './columns.ts'
-import { renderFindings } from './findings.ts'
+import { nothingToDo, renderFindings } from './findings.ts'
 import { paintKind } from './operations.ts'
 import { partitionText, printable } from './printable.ts'
 import { counted, formatTook } from './quantities.ts'
@@ -36,7 +44,7 @@ export function renderRun(view: RunView, page: Page): readonly string[] {
     ...(rows.length > 0
       ? rows
       : result.error === undefined
-        ? [`  ${page.style.muted('Nothing to do.')}`]
+        ? [`  ${page.style.muted(nothingToDo(result.findings))}`]
         : []),
     ...renderIssues(result, page, { locked, first: rows.length === 0 }),
     '',
@@ -50,11 +58,29 @@ function isWithheld({ status, kind }: OperationOutcome): boolean {
 }
 
 function remarkOn(outcome: OperationOutcome, gated: boolean): string {
-  if (outcome.rowsMoved !== undefined) return `moved ${counted(outcome.rowsMoved, 'row')} out of DEFAULT`
-  return outcome.status === 'not-run' && !(gated && isWithheld(outcome))
-    ? printable(outcome.message ?? '')
-    : ''
+  const { status, message, rowsMoved, waited } = outcome
+  if (status === 'not-run') return gated && isWithheld(outcome) ? '' : printable(message ?? '')
+  return [
+    ...(rowsMoved === undefined ? [] : [`moved ${counted(rowsMoved, 'row')} out of DEFAULT`]),
+    // The message of what failed says it with all that is known.
+    ...(waited && (status === 'done' || status === 'raced') ? [waitText(waited)] : []),
+  ].join('; ')
 }
+
+/** `41.1 s of it waiting for pid 4711 (dashboard), gave way 3 times` */
+function waitText({ durationMs, gaveWayCount, inTheWay }: OperationWait): string {
+  const names = inTheWay.map((holder) => printable(nameHolder(holder)))
+  const more = names.length - mostWaitedFor
+  const who =
+    names.length === 0
+      ? 'locks'
+      : `${names.slice(0, mostWaitedFor).join(', ')}${more > 0 ? ` and ${more} more` : ''}`
+  const times =
+    gaveWayCount === 0 ? '' : `, gave way ${gaveWayCount === 1 ? 'once' : `${gaveWayCount} times`}`
+  return `${formatTook(durationMs)} of it waiting for ${who}${times}`
+}
+
+const mostWaitedFor = 3
 
 function paintStatus(style: Style, status: OperationOutcome['status'] | 'withheld'): string {
   const paint = {
@@ -71,6 +97,7 @@ function paintStatus(style: Style, status: OperationOutcome['status'] | 'withhel
 interface Trouble {
   readonly severity: MaintenanceIssue['severity'] | 'locked'
   readonly message: string
+  readonly partition?: TableName
 }
 
 function renderIssues(
@@ -89,7 +116,14 @@ function renderIssues(
   ]
   const paint = { error: style.danger, warning: style.warning, locked: style.notice } as const
   const lines: string[] = []
-  for (const { severity, message } of issues) {
+  const groups = groupAlike(
+    issues,
+    ({ message, partition }) => ({ message, relation: partition }),
+    ({ severity }) => severity,
+  )
+  for (const { first: issue, ...group } of groups) {
+    const { severity } = issue
+    const message = issue.message + othersText(group)
     const first = `  ${paint[severity](severity)}  `
     if (lines.length > 0 || !about.first) lines.push('')
     lines.push(...wrap(printable(message), { first, rest: '    ', columns }))

@@ -63,6 +63,28 @@ describe('the program', () => {
     }
   })
 
+  it('explains itself in lines of the width that there is, and says which exit code is told of several', async () => {
+    const io = ioOf()
+    await runCli(['maintain', '--help'], io)
+    // A line to be copied stays whole.
+    const prose = io.text.out.split('\n').filter((line) => !line.startsWith('  $ '))
+    expect(prose.filter((line) => line.length > 80)).toEqual([])
+    expect(io.text.out).toMatch(
+      /of several tables the one furthest down is told:\n +0 [^]*\n +2 [^]*\n +6 [^]*\n +3 /i,
+    )
+  })
+
+  it('complains as everything else does, and says how the output is chosen', async () => {
+    const wrong = ioOf()
+    expect(await runCli(['plan', '--jsn'], wrong)).toBe(64)
+    expect(wrong.text.err).toBe("pg-partsmith: unknown option '--jsn'\n")
+    const format = ioOf()
+    expect(await runCli(['plan', '--json'], format)).toBe(64)
+    expect(format.text.err).toBe(
+      "pg-partsmith: unknown option '--json'. The output is chosen with --output json.\n",
+    )
+  })
+
   it('tells its version', async () => {
     const io = ioOf()
     expect(await runCli(['--version'], io)).toBe(0)

@@ -43,6 +43,23 @@ describe('the hazards that are allowed', () => {
     expect(only(['deletes-data'])).toEqual(['create'])
   })
 
+  it('are all named in the finding, to be copied', () => {
+    const config = new TablePartitionConfig({
+      tableName: 'events',
+      partitionColumn: 'at',
+      granularity: 'month',
+      allowHazards: [],
+    })
+    const hazards = ['hides-data', 'access-exclusive-lock', 'full-scan', 'cancels-standby-queries'] as const
+    expect(allowedOnly(config, [{ ...detach, hazards }]).findings).toMatchObject([
+      {
+        message:
+          'The detach of app.events__2026_01 is due, and its hazards hides-data, access-exclusive-lock, full-scan and cancels-standby-queries are not allowed (allowHazards).',
+        next: 'Allow them with allowHazards, or have it done by hand when it suits.',
+      },
+    ])
+  })
+
   it('are named in a finding about what was left out', () => {
     const config = new TablePartitionConfig({
       tableName: 'events',

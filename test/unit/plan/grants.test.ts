@@ -23,7 +23,7 @@ const complete: TableRights = {
     seesAllSessions: true,
   },
   owners: [owner],
-  schema: { name: 'app', ownerUses: true, ownerCreates: true },
+  schema: { name: 'app', isUsed: true, ownerCreates: true },
   referencedBy: [],
 }
 const kinds = (rights: TableRights, retires = true): readonly string[] =>
@@ -50,7 +50,7 @@ describe('what a role is missing', () => {
       ...complete,
       role: { ...complete.role, mayConnect: false, maySetDeadlockTimeout: false, seesAllSessions: false },
       owners: [{ ...owner, inherited: false, becomes: false }],
-      schema: { name: 'app', ownerUses: false, ownerCreates: false },
+      schema: { name: 'app', isUsed: false, ownerCreates: false },
       referencedBy: [{ table: { schema: 'crm', name: 'notes' }, uses: false, reads: false }],
     }
     const grants = missingGrants(rights, { retires: true })
@@ -67,8 +67,36 @@ describe('what a role is missing', () => {
     expect(kinds(rights, false)).not.toContain('select')
   })
 
+  it('is nothing on DEFAULT where its rows can be moved, and otherwise what its owner lacks', () => {
+    const fallback = { table: { schema: 'app', name: 'rest' }, owner: 'boss', ownerEmpties: true } as const
+    const rights = (more: { roleEmpties: boolean; ownerEmpties?: boolean }): TableRights => ({
+      ...anotherOwns('default'),
+      default: { ...fallback, ...more },
+    })
+    const optional = missingGrants(rights({ roleEmpties: true }), { retires: true })
+    expect(optional).toMatchObject([{ kind: 'membership', optional: true }])
+    expect(missingGrants(rights({ roleEmpties: false }), { retires: true })).toMatchObject([
+      { kind: 'membership', optional: false },
+    ])
+    const revoked = { ...complete, default: { ...fallback, roleEmpties: false, ownerEmpties: false } }
+    expect(missingGrants(revoked, { retires: true })).toMatchObject([
+      { kind: 'empty', table: { name: 'rest' }, to: 'boss', optional: false },
+    ])
+  })
+
+  it('says of several tables of one owner how many there are', () => {
+    const owns = ['a', 'b', 'c'].map((name) => ({ table: { schema: 'app', name }, is: 'partition' as const }))
+    const rights: TableRights = {
+      ...complete,
+      owners: [{ ...owner, inherited: false, becomes: false, owns: [{ table, is: 'parent' }, ...owns] }],
+    }
+    expect(missingGrants(rights, { retires: true })[0]?.why).toBe(
+      'app.events and 3 of its partitions can be changed only by who has the rights of app_owner, its owner',
+    )
+  })
+
   it('is only the privilege on the schema that the owner lacks', () => {
-    const rights = { ...complete, schema: { name: 'app', ownerUses: true, ownerCreates: false } }
+    const rights = { ...complete, schema: { name: 'app', isUsed: true, ownerCreates: false } }
     expect(missingGrants(rights, { retires: true })).toMatchObject([
       { kind: 'schema', privileges: ['CREATE'], to: 'app_owner' },
     ])

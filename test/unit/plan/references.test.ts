@@ -133,8 +133,10 @@ describe('rows that refer to what expired', () => {
     expect(narrow.filter((line) => line.length > 80)).toEqual([])
     const page = { ...plainPage, columns: 200 }
     const text = renderPlan({ config: inputOf().config, plan }, page, { locks: true }).join('\n')
-    expect(text).toContain('notes (38 MB) for rows that refer to it while it holds these locks: about 5 ms')
-    expect(text).toContain(
+    expect(text.split('\n').filter((line) => line.length > 100)).toEqual([])
+    const prose = text.replaceAll(/\s+/g, ' ')
+    expect(prose).toContain('notes (38 MB) for rows that refer to it while it holds these locks: about 5 ms')
+    expect(prose).toContain(
       '! full-scan: may read public.notes in full, to be sure that no row refers to the partition',
     )
   })
@@ -204,9 +206,7 @@ describe('rows that refer to what expired', () => {
     })
     expect(detached(plan)).toEqual(['e2'])
     expect(plan.findings.map(({ code }) => code)).toEqual(['rights-missing', 'reference-check-unread'])
-    expect(plan.findings[0]?.next).toContain(
-      ': GRANT USAGE ON SCHEMA "public" TO "owner"; GRANT SELECT ON "public"."notes" TO "owner"; `pg-partsmith',
-    )
+    expect(plan.findings[0]?.next).toContain('let an administrator run the GRANTs that `pg-partsmith grants`')
     expect(plan.operations[0]?.scans[0]?.estimatedMs).toBe(77)
   })
 })

@@ -39,7 +39,7 @@ describe('an inspection for people', () => {
   events__2026_04  2026-04-01 to 2026-05-01  missing
   events_rest      everything else           default               500 B
   events__2025_12  2025-12-01 to 2026-01-01  detached               8 kB
-    detached 2026-03-10
+      since 2026-03-10
   events__2026_05                            half-built
 
   Partitions exist until 2026-05-01, 46 days from now. Rows go to the DEFAULT
@@ -77,7 +77,7 @@ describe('an inspection for people', () => {
     expect(narrow).toMatch(
       /\n {2}measurements_of_the_north__2026_03_15_12\n {6}2026-03-15 09:00-03:00 to 2026-03-15 10:00-03:00 {2}current +1\.2 MB\n/,
     )
-    expect(narrow).toMatch(/\n {2}measurements__old\n {6}.* {2}detached.*\n {4}detached 2026-03-10\n/)
+    expect(narrow).toMatch(/\n {2}measurements__old\n {6}.* {2}detached.*\n {6}since 2026-03-10\n/)
     expect(lines(200).join('\n')).toMatch(/measurements__old +.* to .* {2}detached 2026-03-10/)
   })
 

@@ -9,6 +9,15 @@ const april = { from: '2026-04-01 00:00:00+00', to: '2026-05-01 00:00:00+00' }
 const may = { from: '2026-05-01 00:00:00+00', to: '2026-06-01 00:00:00+00' }
 const january = { from: '2026-01-01 00:00:00+00', to: '2026-02-01 00:00:00+00' }
 
+const kept = (name: string, until: string, next = 'Nothing to do.') =>
+  ({
+    code: 'orphan-kept',
+    severity: 'info',
+    relation: { schema: 'app', name },
+    message: `app.${name} was detached at 2026-03-10T00:00:00Z and is kept until ${until}T00:00:00Z.`,
+    next,
+  }) as const
+
 describe('a plan for people', () => {
   it('has a header, numbered operations, their reasons and hazards, and findings with their next step', () => {
     const plan = planOf({
@@ -80,7 +89,8 @@ describe('a plan for people', () => {
   1  detach  events__2026_01  2026-01-01 to 2026-02-01  1.2 MB, ~20,160 rows
              locks  app.events  ACCESS EXCLUSIVE     blocks reads and writes of app.events
                     app.users   SHARE ROW EXCLUSIVE  blocks writes of app.users; reads go on
-                    on a standby, queries of app.events that run on are cancelled (max_standby_streaming_delay)
+                    on a standby, queries of app.events that run on are cancelled
+                      (max_standby_streaming_delay)
              2 partitions are kept, and this one is older
              ! access-exclusive-lock: blocks reads and writes of app.events while it runs
   2  create  events__2026_04  2026-04-01 to 2026-05-01
@@ -119,10 +129,11 @@ describe('a plan for people', () => {
                     app.tenants1                           ACCESS EXCLUSIVE  blocks reads and writes of app.tenants1
                     app.tenants2                           ACCESS EXCLUSIVE  blocks reads and writes of app.tenants2
                     and 28 more partitions of app.tenants  ACCESS EXCLUSIVE  likewise
-                    on a standby, queries of app.tenants with its partitions that run on are cancelled
-                      (max_standby_streaming_delay)
+                    on a standby, queries of app.tenants with its partitions that run on are
+                      cancelled (max_standby_streaming_delay)
              2 partitions are kept, and this one is older
-             ! access-exclusive-lock: blocks reads and writes of app.tenants with its partitions while it runs
+             ! access-exclusive-lock: blocks reads and writes of app.tenants with its partitions
+               while it runs
 `)
     expect(pageWith(5)).toContain('app.tenants4')
     expect(pageWith(5)).not.toContain('more partitions')
@@ -236,9 +247,37 @@ describe('a plan for people', () => {
     expect(attach('9', true)).toContain('full-scan: reads the DEFAULT partition in full, to be sure')
   })
 
+  it('says what is the same of several tables once, and what differs for each', () => {
+    const late = ['a', 'b', 'c', 'd', 'e'].map((name, index) => kept(name, `2026-03-1${index + 1}`))
+    const findings = [...late, kept('f', '2026-03-11', 'Look at f.'), kept('g', '2026-03-11', 'Look.')]
+    const lines = renderPlan({ config: configOf(), plan: planOf({ findings }) }, plainPage)
+    expect(lines.filter((line) => line.includes('orphan-kept'))).toHaveLength(3)
+    expect(lines.join('\n').replaceAll(/\s+/g, ' ')).toContain(
+      'kept until 2026-03-11T00:00:00Z. The same is true of app.b, app.c, app.d and 1 more, each with its own time. Next: Nothing to do.',
+    )
+    const same = renderPlan(
+      { config: configOf(), plan: planOf({ findings: [kept('a', '2026-03-11'), kept('b', '2026-03-11')] }) },
+      plainPage,
+    )
+    expect(same.join('\n').replaceAll(/\s+/g, ' ')).toContain('The same is true of app.b. Next:')
+  })
+
+  it('does not call it nothing to do where a person is needed', () => {
+    const needed = {
+      code: 'rows-in-default',
+      severity: 'warning',
+      message: 'Rows.',
+      next: 'Move them.',
+    } as const
+    const text = renderPlan({ config: configOf(), plan: planOf({ findings: [needed] }) }, plainPage).join(
+      '\n',
+    )
+    expect(text).toContain('  Nothing to do but what the findings say.')
+  })
+
   it('is one quiet line where nothing is due', () => {
     expect(renderPlan({ config: configOf(), plan: planOf() }, plainPage).join('\n')).toContain(
-      '  Everything is as wanted.',
+      '  Nothing to do.',
     )
     expect(summarizePlans([planOf()])).toBe('No operations, no findings.')
     expect(summarizePlans([planOf({ operations: [dropOf('x')] })])).toBe(

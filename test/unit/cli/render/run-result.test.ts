@@ -20,6 +20,14 @@ function render(
   return renderRun({ config: configOf(), result, locked: false, gated: false, ...more }, plainPage).join('\n')
 }
 
+const issue = (name: string, tried: string, age: string) =>
+  ({
+    step: 'detach',
+    severity: 'error',
+    partition: { schema: 'app', name },
+    message: `app.events: cannot detach app.${name}: pid 7 (x, transaction open for ${age} s) holds ACCESS SHARE on app.events${tried}.`,
+  }) as const
+
 describe('what a run did, for people', () => {
   it('is each operation with its status and time, then what went wrong', () => {
     const text = render(
@@ -91,6 +99,38 @@ describe('what a run did, for people', () => {
     )
     expect(text.match(/Wrong key\./g)).toHaveLength(1)
     expect(text).toContain('error  key-mismatch')
+  })
+
+  it('says what an operation waited for, in words where it went well', () => {
+    const who = { pid: 4711, application: 'dashboard', state: 'idle in transaction' }
+    const waited = { gaveWayCount: 0, durationMs: 41_100, inTheWay: [who] }
+    const done = outcome('detach', 'a', { durationMs: 41_200, waited })
+    const result = resultOf({ operations: [done] })
+    expect(render(result).replaceAll(/\s+/g, ' ')).toContain(
+      'detach a done 41.2 s 41.1 s of it waiting for pid 4711 (dashboard)',
+    )
+    const vague = { gaveWayCount: 2, durationMs: 300, inTheWay: [] }
+    const more = [outcome('create', 'b', { rowsMoved: 2, waited: vague })]
+    expect(render(resultOf({ operations: more })).replaceAll(/\s+/g, ' ')).toContain(
+      'moved 2 rows out of DEFAULT; 300 ms of it waiting for locks, gave way 2 times',
+    )
+    const several = [1, 2, 3, 4].map((pid) => ({ pid }))
+    const once = { gaveWayCount: 1, durationMs: 90, inTheWay: several }
+    expect(render(resultOf({ operations: [outcome('drop', 'c', { waited: once })] }))).toContain(
+      'waiting for pid 1, pid 2, pid 3 and 1 more, gave way once',
+    )
+    expect(
+      render(resultOf({ operations: [outcome('drop', 'c', { status: 'failed', waited })] })),
+    ).not.toContain('waiting')
+  })
+
+  it('says what went wrong with several partitions in the same way once', () => {
+    const issues = [issue('a', ', 18 times', '9.5'), issue('b', '', '24'), issue('c', '', '25')]
+    const text = render(resultOf({ success: false, issues }))
+    expect(text.match(/ {2}error {2}/g)).toHaveLength(1)
+    expect(text.replaceAll(/\s+/g, ' ')).toContain(
+      ', 18 times. The same is true of app.b and app.c, each with its own time.',
+    )
   })
 
   it('is one quiet line where there was nothing to do, and sums up several tables', () => {
