@@ -139,13 +139,15 @@ const wholeText = 'all statements as text'
 const ddlText = 'the DDL alone as text'
 
 function bySql(name: typeof wholeText | typeof ddlText, sender: TextSender, bench: Bench): Contestant {
-  const { service } = createPartsmith({ pool: bench.pool })
+  const { metadata, repo, service } = createPartsmith({ pool: bench.pool })
   return {
     name,
     once: checked(bench, async ({ wishes }) => {
       const texts: string[] = []
       for (const config of wishes.map(ourConfig)) {
-        const text = withComments(await service.renderSql(config, await service.plan(config)))
+        const { operations, table } = await service.plan(config)
+        const { server: facts } = await metadata.readTree(table)
+        const text = withComments(operations.map((one) => `${repo.renderOperation(one, facts)}\n`).join('\n'))
         texts.push(name === ddlText ? withoutQuestions(text) : text)
       }
       return () => sender.send(texts.join('\n'))
@@ -242,7 +244,7 @@ printReport({
   settings: server.settings,
   defaultPartition: fallback,
   tools: describeTools(peers),
-  text: 'What renderSql gives, with comments as long as ours. The DDL alone: without the questions whether all is as planned.',
+  text: 'What renderOperation gives, with comments as long as ours. The DDL alone: without the questions whether all is as planned.',
   notMeasured:
     'A busy table, a network between client and server, durable commits, grants and policies to hand down, starting the tools other than psql.',
   results,

@@ -12,6 +12,7 @@ import { blockersOfPlan, lockedTables } from '../plan/plan-blockers.ts'
 import { ensured } from '../plan/ensured.ts'
 import { reattached } from '../plan/reattached.ts'
 import { TablePartitionConfig } from '../policy/config.ts'
+import { toBeRead } from '../sql/to-be-read.ts'
 import type { AdoptedTable } from './adoptable.ts'
 import { adoptable, refuseWithoutGrace } from './adoptable.ts'
 import { listMoved, whyNotAsReviewed } from './as-reviewed.ts'
@@ -140,13 +141,15 @@ export class PartitionLifecycleService {
     return plans.map((plan) => blockersOfPlan(plan, holders, looker))
   }
 
-  /** The statements that `apply` would send for the plan, as text for a reader. */
+  /**
+   * The statements that `apply` would send for the plan, as text for a reader. It is no script: what is decided at run
+   * time, and the markers, are only announced in it, and its first lines keep it from being run.
+   */
   async renderSql(config: ConfigInput, plan: MaintenancePlan, options: PlanOptions = {}): Promise<string> {
     const trusted = TablePartitionConfig.from(config)
     const { server } = await this.#parts.metadata.readTree(trusted.table, options)
-    return plan.operations
-      .map((operation) => `${this.#parts.repo.renderOperation(operation, server)}\n`)
-      .join('\n')
+    const texts = plan.operations.map((operation) => this.#parts.repo.renderOperation(operation, server))
+    return toBeRead(texts.map((text) => `${text}\n`).join('\n'))
   }
 
   /**
