@@ -224,13 +224,13 @@ const partitions = wholeNumber(options('partitions'))
 const repetitions = wholeNumber(options('repetitions'))
 const results = [
   await measure(server, {
-    name: `one new partition for each of ${tables} tables`,
+    name: `${tables} tables, one each`,
     next: onePartitionForEach(Array.from({ length: tables }, (_, index) => `t_${index}`)),
     repetitions,
     tools: toolNames(peers).flatMap((tool) => (tool === 'ours' ? [tool, 'one by one'] : [tool])),
   }),
   await measure(server, {
-    name: `${partitions} new partitions for one table`,
+    name: `${partitions.toLocaleString('en-US')} for one table`,
     next: manyForOne(partitions),
     repetitions: Math.min(repetitions, 3),
     tools: toolNames(peers),
@@ -249,15 +249,22 @@ printReport({
     'A busy table, a network between client and server, durable commits, grants and policies to hand down, starting the tools other than psql.',
   results,
 })
-for (const { work, repetitions: times, figures } of results) {
-  printTable(
-    `${work}, median of ${times}. ${describeMachine(server.version)}`,
-    figures.map(({ name, medianMs, overText, overDdl, overOurs }) => ({
-      '': name,
-      median: inMs(medianMs),
-      [`over ${wholeText}`]: overText,
-      [`over ${ddlText}`]: overDdl,
-      'over ours': overOurs,
-    })),
-  )
+const contestants = new Set(results.flatMap(({ figures }) => figures.map(({ name }) => name)))
+printTable(
+  `${describeMachine(server.version)}; medians of ${results.map((one) => one.repetitions).join(' and ')}`,
+  [...contestants].map((name) =>
+    Object.assign({ '': name }, ...results.map((work) => columnsOf(work, name))),
+  ),
+)
+
+/** The two columns of a work in the one table. */
+function columnsOf(
+  { work, figures }: WorkFigures,
+  wanted: string,
+): Readonly<Record<string, string | number>> {
+  const figure = figures.find(({ name }) => name === wanted)
+  return {
+    [work]: figure ? inMs(figure.medianMs) : '',
+    [`${work}: over ${wholeText}`]: figure?.overText ?? '',
+  }
 }
