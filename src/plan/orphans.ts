@@ -250,7 +250,7 @@ function decideDrop(table: DetachedTable, span: Span | undefined, { input }: Con
   const now = (input.now ?? input.tree.server.now).epochMicroseconds
   if (now - detachedAt.epochMicroseconds < drop.graceMicros) {
     return keep(table, 'orphan-kept', {
-      message: `${name} was detached at ${detachedAt.toString()} and is kept until ${detachedAt.add(drop.graceMicros).toString()}.`,
+      message: `${name} was detached at ${detachedAt.toString()} and is kept until ${detachedAt.add(drop.graceMicros).toString()} by this configuration, with its dropAfter of ${grace}; a run with a shorter one drops it sooner.`,
       next: 'Nothing: the first run after that which may drop drops it. To have it back, raise retentionCount, or attach it at once with `pg-partsmith reattach` (reattachPartition); to keep it as it is, clear its comment.',
     })
   }

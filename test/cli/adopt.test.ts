@@ -52,7 +52,9 @@ describeCli('adopt', (major, cli) => {
     expect(adopted.stdout).toContain('Marked 1 table; the grace period begins now.')
     expect(adopted.stdout).toMatch(/adopted {2}events_2019 {2}\d+ kB, (about )?5,000 rows\n/)
     const [, until] =
-      /The first run with --allow-destructive after (\S+) drops it\./.exec(unwrapped(adopted.stdout)) ?? []
+      /With this configuration, the first run with --allow-destructive after (\S+) drops it\./.exec(
+        unwrapped(adopted.stdout),
+      ) ?? []
     const [, marked] = /:detached-at=(\S+)/.exec(String(await comment())) ?? []
     expect(Date.parse(until ?? '') - Date.parse(marked ?? '')).toBe(7 * 86_400_000)
     expect(unwrapped(adopted.stdout)).toContain(
@@ -68,7 +70,7 @@ describeCli('adopt', (major, cli) => {
     const { cwd, env } = await prepared()
     const atOnce = await cli(['adopt', '--table', 'audit', '--partition', 'events_2019'], { cwd, env })
     expect(unwrapped(atOnce.stdout)).toContain(
-      'The next run with --allow-destructive drops it, because dropAfter is 0 seconds.',
+      'With this configuration, the next run with --allow-destructive drops it, because dropAfter is 0 seconds.',
     )
     expect(atOnce.stdout).toMatch(/\nMarked 1 table\.\n$/)
     const never = await cli(['adopt', '--table', 'kept', '--partition', 'events_2019'], { cwd, env })

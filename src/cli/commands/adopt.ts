@@ -77,7 +77,8 @@ function whatBecomesOf(
   const { drop } = config.lifecycle
   if (drop.kind === 'never') return 'It is never dropped, because dropAfter is never.'
   const run = `run${allowDestructive ? '' : ' with --allow-destructive'}`
-  if (drop.graceMicros === 0n) return `The next ${run} drops it, because dropAfter is ${config.dropAfter}.`
+  if (drop.graceMicros === 0n)
+    return `With this configuration, the next ${run} drops it, because dropAfter is ${config.dropAfter}.`
   const marked = seen?.partitions.find(
     (each) => each.state === 'detached' && each.schema === config.table.schema && each.name === name,
   )?.detachedAt
@@ -85,7 +86,7 @@ function whatBecomesOf(
     marked === undefined
       ? `its grace period of ${formatChosenSpan(drop.graceMicros)} is over`
       : Instant.from(marked).add(drop.graceMicros).toString()
-  return `The first ${run} ${marked === undefined ? 'once' : 'after'} ${until} drops it.`
+  return `With this configuration, the first ${run} ${marked === undefined ? 'once' : 'after'} ${until} drops it.`
 }
 
 /** What is not marked is not dropped, whatever it is called and wherever it is moved. One line, to be copied. */
