@@ -87,7 +87,8 @@ describeEachServer('adopting', (major) => {
       CREATE TABLE events (gone int, id bigint, at timestamptz NOT NULL, name varchar(50)) PARTITION BY RANGE (at);
       CREATE TABLE legacy (name varchar(20), at timestamptz NOT NULL, extra text, id bigint);
       ALTER TABLE events DROP COLUMN gone; ALTER TABLE legacy DROP COLUMN extra;`)
-    await createPartsmith({ pool: database.pool }).adoptPartition(config, 'legacy')
+    const adopted = await createPartsmith({ pool: database.pool }).adoptPartition(config, 'legacy')
+    expect(adopted.rows).toEqual({ number: 0, is: 'exactly' })
   })
 
   it('looks at the columns again under the lock with which it marks the table', async () => {

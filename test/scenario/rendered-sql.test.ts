@@ -250,8 +250,8 @@ describeEachServer('the SQL that is shown is the SQL that is sent, for', (major)
   }
 })
 
-const psqlVersion = spawnSync('psql', ['--version'], { encoding: 'utf8' })
-const hasPsql = psqlVersion.status === 0
+const program = 'psql'
+const hasPsql = spawnSync(program, ['--version']).status === 0
 
 describeEachServer('the SQL that is shown is no script', (major) => {
   async function rendered(): Promise<{
@@ -295,7 +295,7 @@ describeEachServer('the SQL that is shown is no script', (major) => {
     ['from a file that stops at errors', ['-v', 'ON_ERROR_STOP=1'], 3],
   ] as const)('is not run by psql, %s', async (_how, options, code) => {
     const { database, text, isUntouched } = await rendered()
-    const psql = spawnSync('psql', ['-X', '-q', ...options, '-d', database.url], {
+    const psql = spawnSync(program, ['-X', '-q', ...options, '-d', database.url], {
       input: text,
       encoding: 'utf8',
     })
