@@ -139,13 +139,15 @@ const wholeText = 'all statements as text'
 const ddlText = 'the DDL alone as text'
 
 function bySql(name: typeof wholeText | typeof ddlText, sender: TextSender, bench: Bench): Contestant {
-  const { service } = createPartsmith({ pool: bench.pool })
+  const { metadata, repo, service } = createPartsmith({ pool: bench.pool })
   return {
     name,
     once: checked(bench, async ({ wishes }) => {
       const texts: string[] = []
       for (const config of wishes.map(ourConfig)) {
-        const text = withComments(await service.renderSql(config, await service.plan(config)))
+        const { operations, table } = await service.plan(config)
+        const { server: facts } = await metadata.readTree(table)
+        const text = withComments(operations.map((one) => `${repo.renderOperation(one, facts)}\n`).join('\n'))
         texts.push(name === ddlText ? withoutQuestions(text) : text)
       }
       return () => sender.send(texts.join('\n'))
@@ -222,13 +224,13 @@ const partitions = wholeNumber(options('partitions'))
 const repetitions = wholeNumber(options('repetitions'))
 const results = [
   await measure(server, {
-    name: `one new partition for each of ${tables} tables`,
+    name: `${tables} tables, one each`,
     next: onePartitionForEach(Array.from({ length: tables }, (_, index) => `t_${index}`)),
     repetitions,
     tools: toolNames(peers).flatMap((tool) => (tool === 'ours' ? [tool, 'one by one'] : [tool])),
   }),
   await measure(server, {
-    name: `${partitions} new partitions for one table`,
+    name: `${partitions.toLocaleString('en-US')} for one table`,
     next: manyForOne(partitions),
     repetitions: Math.min(repetitions, 3),
     tools: toolNames(peers),
@@ -242,20 +244,27 @@ printReport({
   settings: server.settings,
   defaultPartition: fallback,
   tools: describeTools(peers),
-  text: 'What renderSql gives, with comments as long as ours. The DDL alone: without the questions whether all is as planned.',
+  text: 'What renderOperation gives, with comments as long as ours. The DDL alone: without the questions whether all is as planned.',
   notMeasured:
     'A busy table, a network between client and server, durable commits, grants and policies to hand down, starting the tools other than psql.',
   results,
 })
-for (const { work, repetitions: times, figures } of results) {
-  printTable(
-    `${work}, median of ${times}. ${describeMachine(server.version)}`,
-    figures.map(({ name, medianMs, overText, overDdl, overOurs }) => ({
-      '': name,
-      median: inMs(medianMs),
-      [`over ${wholeText}`]: overText,
-      [`over ${ddlText}`]: overDdl,
-      'over ours': overOurs,
-    })),
-  )
+const contestants = new Set(results.flatMap(({ figures }) => figures.map(({ name }) => name)))
+printTable(
+  `${describeMachine(server.version)}; medians of ${results.map((one) => one.repetitions).join(' and ')}`,
+  [...contestants].map((name) =>
+    Object.assign({ '': name }, ...results.map((work) => columnsOf(work, name))),
+  ),
+)
+
+/** The two columns of a work in the one table. */
+function columnsOf(
+  { work, figures }: WorkFigures,
+  wanted: string,
+): Readonly<Record<string, string | number>> {
+  const figure = figures.find(({ name }) => name === wanted)
+  return {
+    [work]: figure ? inMs(figure.medianMs) : '',
+    [`${work}: over ${wholeText}`]: figure?.overText ?? '',
+  }
 }

@@ -174,26 +174,32 @@ printReport({
   growth,
   results,
 })
+const figureOf = ({ figures }: SizeFigures, wanted: string): ActivityFigures | undefined =>
+  figures.find(({ activity }) => activity === wanted)
+const megabytes = (mb = Number.NaN): string => `${Math.round(mb)} MB`
 printTable(
   describeMachine(server.version),
-  results.flatMap(({ partitions, figures }) =>
-    figures.map(({ activity, medianMs, overBareQuery, peakMbAfterAll }) => ({
-      partitions,
-      activity,
-      median: inMs(medianMs),
-      'over the bare query': overBareQuery,
-      'peak memory': `${Math.round(peakMbAfterAll)} MB`,
-    })),
-  ),
+  results.map((size) => {
+    const [bare, inspect, plan] = ['bare query', 'inspect', 'plan'].map((name) => figureOf(size, name))
+    return {
+      partitions: size.partitions.toLocaleString('en-US'),
+      'bare query': inMs(bare?.medianMs ?? Number.NaN),
+      inspect: inMs(inspect?.medianMs ?? Number.NaN),
+      'inspect over it': rounded(inspect?.overBareQuery ?? Number.NaN),
+      plan: inMs(plan?.medianMs ?? Number.NaN),
+      'plan over it': rounded(plan?.overBareQuery ?? Number.NaN),
+      'peak memory of a plan': megabytes(plan?.peakMbAfterAll),
+    }
+  }),
 )
-printTable(
-  'Growth: 1 is linear, less is better',
-  growth.map(({ activity, from, to, partitions, time, timeExponent, memory, noWorseThanLinear }) => ({
-    activity,
-    partitions: `${from} to ${to}, ${partitions}x`,
-    time: `${time}x`,
-    exponent: timeExponent,
-    'memory above Node': `${memory}x`,
-    'no worse than linear': noWorseThanLinear ? 'yes' : 'no',
-  })),
+const whole = growth.slice(-2)
+process.stderr.write(
+  [
+    `\nNode itself takes ${megabytes(Math.max(...results.map((size) => figureOf(size, 'nothing')?.peakMbAfterAll ?? 0)))}.`,
+    ...whole.map(
+      ({ activity, from, to, partitions, time, timeExponent, memory }) =>
+        ` From ${from.toLocaleString('en-US')} to ${to.toLocaleString('en-US')} partitions, ${partitions} times as many, ${activity} takes ${time} times as long (exponent ${timeExponent}, 1 is linear) and ${memory} times the memory above Node's.`,
+    ),
+    '\n',
+  ].join(''),
 )

@@ -250,8 +250,8 @@ function decideDrop(table: DetachedTable, span: Span | undefined, { input }: Con
   const now = (input.now ?? input.tree.server.now).epochMicroseconds
   if (now - detachedAt.epochMicroseconds < drop.graceMicros) {
     return keep(table, 'orphan-kept', {
-      message: `${name} was detached at ${detachedAt.toString()} and is kept until ${detachedAt.add(drop.graceMicros).toString()}.`,
-      next: 'Nothing to do: the first run after that drops it, if it may (--allow-destructive). To keep it, clear its comment; to have it back, raise retentionCount or `pg-partsmith reattach` (reattachPartition).',
+      message: `${name} was detached at ${detachedAt.toString()} and is kept until ${detachedAt.add(drop.graceMicros).toString()}, by a dropAfter of ${grace}; a run with a shorter one drops it sooner.`,
+      next: 'Nothing to do: the first run after that drops it, if it may (--allow-destructive). To have it back: `pg-partsmith reattach`.',
     })
   }
   const text = `detached at ${detachedAt.toString()}, the grace period of ${grace} is over`

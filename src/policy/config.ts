@@ -48,6 +48,8 @@ export class TablePartitionConfig {
   readonly createAheadCount: number
   /** Undefined: nothing ever expires. */
   readonly retentionCount: number | undefined
+  /** As it was written. Undefined: what is detached is dropped by the same run. */
+  readonly dropAfter: string | undefined
   readonly lifecycle: PartitionLifecycle
   /** Private, so that an object that only looks like a config is not one. */
   readonly #canonical: Readonly<Record<string, unknown>>
@@ -67,6 +69,7 @@ export class TablePartitionConfig {
     this.allowHazards = data.allowHazards && Object.freeze([...new Set(data.allowHazards)].sort())
     this.createAheadCount = data.createAheadCount ?? optionDefaults.createAheadCount
     this.retentionCount = data.retentionCount
+    this.dropAfter = data.dropAfter
     this.lifecycle = Object.freeze({
       creation: Object.freeze({ kind: 'ahead', count: this.createAheadCount }),
       retention: Object.freeze(

@@ -1,16 +1,36 @@
-import { PartitionAttachedError, PartitionError, PartitionNotFoundError } from '../errors.ts'
+import {
+  InvalidPartitionConfigError,
+  PartitionAttachedError,
+  PartitionError,
+  PartitionNotFoundError,
+} from '../errors.ts'
 import { whyNotTrusted } from '../model/marker.ts'
 import type { PartitionTree } from '../model/partition-tree.ts'
 import type { TableName } from '../model/table-name.ts'
 import { formatTableName, sameTable } from '../model/table-name.ts'
 import type { Evidence } from '../plan/evidence.ts'
 import type { MaintenancePlan } from '../plan/plan.ts'
+import type { TablePartitionConfig } from '../policy/config.ts'
+import type { TableMeasure } from '../sql/statement.ts'
 
 /** What is known about the table's parent, and about the name. */
 export interface AdoptionScene {
   readonly tree: PartitionTree
   readonly plan: MaintenancePlan
   readonly evidence: Pick<Evidence, 'takenNames'>
+}
+
+/** What was marked, and how large it is. */
+export interface AdoptedTable extends TableMeasure {
+  readonly table: TableName
+}
+
+/** To adopt a table is to give it a grace period. `dropAfter: 0 seconds`, written down, says that none is wanted. */
+export function refuseWithoutGrace(name: TableName, { table, dropAfter }: TablePartitionConfig): void {
+  if (dropAfter !== undefined) return
+  throw new InvalidPartitionConfigError(
+    `${formatTableName(name)} is not adopted: no dropAfter is set for ${formatTableName(table)}, so the next run that may drop would drop it at once. Set one, such as \`dropAfter: 7 days\`, or drop the table by hand. Nothing was changed.`,
+  )
 }
 
 /** The OID of an ordinary table that is attached nowhere; everything else is refused. */

@@ -97,7 +97,9 @@ function refusalError({ code, message }: Refusal, what: string, { kind }: Subjec
           : `${what}: ${message}. Nothing was changed; drop that foreign key, let the next run move the rows, then add it again as NOT VALID and validate it.`,
       )
     case 'unlike':
-      return new PartitionError(`${what}: ${message}. Nothing was changed; check the name.`)
+      return new PartitionError(
+        `${what}: ${message}. Nothing was changed; check the name. Where it was a partition before its parent was changed so, look at it and drop it by hand.`,
+      )
     case 'lacks':
       return new PartitionError(`${what}: ${message}. Nothing was changed; make them alike, then run again.`)
     case 'stale':

@@ -3,6 +3,7 @@ import type { InstantLike } from '../model/instant.ts'
 import type { TableName } from '../model/table-name.ts'
 import type { TableInspection } from '../plan/inspection.ts'
 import type { MaintenancePlan } from '../plan/plan.ts'
+import type { AdoptedTable } from './adoptable.ts'
 import type { ClientSource } from './clients/to-client.ts'
 import { toClient } from './clients/to-client.ts'
 import type { FleetInspection, FleetOptions, FleetPlan, FleetTarget } from './fleet.ts'
@@ -80,7 +81,7 @@ export interface Partsmith {
     config: ConfigInput,
     table: string | TableName,
     options?: PlanOptions,
-  ) => Promise<void>
+  ) => Promise<AdoptedTable>
   readonly reattachPartition: (
     config: ConfigInput,
     table: string | TableName,

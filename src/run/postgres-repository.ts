@@ -28,7 +28,7 @@ import { defaultBudget } from '../sql/lock-budget.ts'
 import { lockTimeoutFor } from '../sql/settings.ts'
 import type { Sql } from '../sql/sql.ts'
 import { toText } from '../sql/sql.ts'
-import type { Row, Step } from '../sql/statement.ts'
+import type { Row, Step, TableMeasure } from '../sql/statement.ts'
 import { renderStatements, statements } from '../sql/statements.ts'
 import { pinSettings } from '../sql/catalog.ts'
 import type { DatabaseClient } from './client.ts'
@@ -146,11 +146,12 @@ export class PostgresPartitionRepository implements PartitionRepository {
     return this.#carryOut(operation, run)
   }
 
-  async adoptPartition(adoption: Adoption, run: RunContext): Promise<void> {
+  async adoptPartition(adoption: Adoption, run: RunContext): Promise<TableMeasure> {
     try {
-      await this.#run(adoptSteps(adoption, this.#context(run)), run, [
+      const { measured } = await this.#run(adoptSteps(adoption, this.#context(run)), run, [
         { relation: adoption.table, mode: 'SHARE UPDATE EXCLUSIVE' },
       ])
+      return { sizeBytes: 0, ...measured }
     } catch (error) {
       throw explainFailure(
         error,

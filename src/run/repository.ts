@@ -12,6 +12,7 @@ import type {
 } from '../plan/operation.ts'
 import type { Adoption } from '../sql/adopt.ts'
 import type { LockBudget } from '../sql/lock-budget.ts'
+import type { TableMeasure } from '../sql/statement.ts'
 import type { Logger } from './logger.ts'
 import type { OperationCourse } from './operation-course.ts'
 import type { Patience } from './patience.ts'
@@ -59,8 +60,8 @@ export interface PartitionRepository {
   unmarkPartition(operation: UnmarkOperation, run: RunContext): Promise<OperationResult>
   /** Takes the CHECK off DEFAULT that excludes a range from it. */
   readmitRange(operation: ReadmitOperation, run: RunContext): Promise<OperationResult>
-  /** Marks a detached table as one that the tool may drop. */
-  adoptPartition(adoption: Adoption, run: RunContext): Promise<void>
+  /** Marks a detached table as one that the tool may drop, when it can have been a partition; gives how large it is. */
+  adoptPartition(adoption: Adoption, run: RunContext): Promise<TableMeasure>
   /** The statements of an operation as text for a reader; the same that the methods send. */
   renderOperation(operation: Operation, server: RunContext['server']): string
 }

@@ -12,7 +12,9 @@ import { blockersOfPlan, lockedTables } from '../plan/plan-blockers.ts'
 import { ensured } from '../plan/ensured.ts'
 import { reattached } from '../plan/reattached.ts'
 import { TablePartitionConfig } from '../policy/config.ts'
-import { adoptable } from './adoptable.ts'
+import { toBeRead } from '../sql/to-be-read.ts'
+import type { AdoptedTable } from './adoptable.ts'
+import { adoptable, refuseWithoutGrace } from './adoptable.ts'
 import { listMoved, whyNotAsReviewed } from './as-reviewed.ts'
 import type { FleetInspection, FleetOptions, FleetPlan, FleetTarget } from './fleet.ts'
 import { Fleet } from './fleet.ts'
@@ -139,13 +141,15 @@ export class PartitionLifecycleService {
     return plans.map((plan) => blockersOfPlan(plan, holders, looker))
   }
 
-  /** The statements that `apply` would send for the plan, as text for a reader. */
+  /**
+   * The statements that `apply` would send for the plan, as text for a reader. It is no script: what is decided at run
+   * time, and the markers, are only announced in it, and its first lines keep it from being run.
+   */
   async renderSql(config: ConfigInput, plan: MaintenancePlan, options: PlanOptions = {}): Promise<string> {
     const trusted = TablePartitionConfig.from(config)
     const { server } = await this.#parts.metadata.readTree(trusted.table, options)
-    return plan.operations
-      .map((operation) => `${this.#parts.repo.renderOperation(operation, server)}\n`)
-      .join('\n')
+    const texts = plan.operations.map((operation) => this.#parts.repo.renderOperation(operation, server))
+    return toBeRead(texts.map((text) => `${text}\n`).join('\n'))
   }
 
   /**
@@ -250,14 +254,18 @@ export class PartitionLifecycleService {
   /**
    * Marks a detached table as one that this tool may drop; its grace period starts now. Its range is not known: it is
    * attached again only where it has exactly the generated name of a period that is kept.
+   *
+   * Throws where no `dropAfter` is set, and for a table that cannot have been a partition, by its columns.
    */
   async adoptPartition(
     config: ConfigInput,
     table: string | TableName,
     options: PlanOptions = {},
-  ): Promise<void> {
+  ): Promise<AdoptedTable> {
     const trusted = TablePartitionConfig.from(config)
     const name = nameOf(table, trusted)
+    refuseWithoutGrace(name, trusted)
+    let adopted: AdoptedTable = { table: name, sizeBytes: 0 }
     const { error } = await this.#runs.underLock(trusted, options, async ({ record, signal }) => {
       const { input, plan } = await this.#planner.plan(trusted, { ...options, signal })
       refuseToChange(input)
@@ -267,13 +275,15 @@ export class PartitionLifecycleService {
         { signal },
       )
       const oid = adoptable(name, { tree, plan, evidence })
-      await this.#parts.repo.adoptPartition(
+      const measure = await this.#parts.repo.adoptPartition(
         { parent: tree.parent.name, parentOid: tree.parent.oid, table: name, oid },
         { server: tree.server, signal, ...nowOf(options) },
       )
+      adopted = { table: name, ...measure }
       this.#logger.info(`adopted ${formatTableName(name)}`, { table: formatTableName(record.table) })
     })
     if (error !== undefined) throw error
+    return adopted
   }
 
   /**

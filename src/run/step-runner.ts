@@ -3,7 +3,15 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { ServerUnsupportedError } from '../errors.ts'
 import { hurryAutovacuum } from '../sql/blockers.ts'
 import { toText } from '../sql/sql.ts'
-import type { Action, CommandStep, Refusal, RepeatStep, Step, TransactionStep } from '../sql/statement.ts'
+import type {
+  Action,
+  CommandStep,
+  Refusal,
+  RepeatStep,
+  Step,
+  TableMeasure,
+  TransactionStep,
+} from '../sql/statement.ts'
 import type { DatabaseClient } from './client.ts'
 import type { Attempt, Ladder } from './lock-ladder.ts'
 import { NotNow, tryUntilFree } from './lock-ladder.ts'
@@ -27,6 +35,8 @@ export interface StepsOutcome {
   readonly rowsMoved: number
   /** The partition's OID, where a step asked for it. */
   readonly oid?: string
+  /** How large the table is, where a step asked for it. */
+  readonly measured?: Partial<TableMeasure>
 }
 
 /**
@@ -50,7 +60,12 @@ export async function runSteps(steps: readonly Step[], ladder: Ladder): Promise<
 }
 
 function merged(before: StepsOutcome, now: Partial<StepsOutcome>): StepsOutcome {
-  return { ...before, ...now, rowsMoved: before.rowsMoved + (now.rowsMoved ?? 0) }
+  return {
+    ...before,
+    ...now,
+    rowsMoved: before.rowsMoved + (now.rowsMoved ?? 0),
+    ...(before.measured && now.measured && { measured: { ...before.measured, ...now.measured } }),
+  }
 }
 
 async function runStep(
@@ -120,6 +135,7 @@ async function runActions(batch: StatementBatch, actions: readonly Action[]): Pr
     outcome = merged(merged(outcome, await runActions(batch, made)), {
       rowsMoved: action.rows?.(row ?? {}) ?? 0,
       ...oidIn(action.oid?.(row ?? {})),
+      ...(action.measured && { measured: action.measured(row ?? {}) }),
     })
   }
   return outcome

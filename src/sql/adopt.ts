@@ -3,18 +3,15 @@ import type { TableName } from '../model/table-name.ts'
 import { formatTableName } from '../model/table-name.ts'
 import type { DdlContext } from './ddl-context.ts'
 import { transaction } from './ddl-context.ts'
-import { checkDetached, checkParent, lookAgain, readSeen, refuse } from './look-again.ts'
+import type { FormerPartition } from './like-a-partition.ts'
+import { likePartitionGuard } from './like-a-partition.ts'
+import { checkDetached, checkParent, lookAgain, readSeen } from './look-again.ts'
 import { literal, qualified, sql } from './sql.ts'
-import type { Guard, Step } from './statement.ts'
+import type { Action, Step } from './statement.ts'
 import { execute } from './statement.ts'
 
 /** What `adoptSteps` marks. */
-export interface Adoption {
-  readonly parent: TableName
-  readonly parentOid: string
-  readonly table: TableName
-  readonly oid: string
-}
+export type Adoption = FormerPartition
 
 /** Marks a detached table as ours, from now on; its range is not known. */
 export function adoptSteps(
@@ -34,7 +31,8 @@ export function adoptSteps(
           return checkParent(seen, { parent, parentOid }) ?? checkDetached(seen, { partition: table, oid })
         },
       },
-      keyGuard({ parent, parentOid, table, oid }),
+      likePartitionGuard({ parent, parentOid, table, oid }),
+      measure(table, oid),
       {
         kind: 'found',
         ask,
@@ -54,28 +52,37 @@ export function adoptSteps(
   ]
 }
 
-/**
- * What is adopted will be dropped, so a name that was mistyped must not pass: without the parent's key the table was
- * never its partition. Other columns may have been added to the parent since, or removed.
- */
-function keyGuard({ parent, parentOid, table, oid }: Adoption): Guard {
+/** Up to here the rows of a table are counted of which the server knows no number yet. */
+const mostCounted = 100_000
+
+/** How large the table is and how many rows it has, for the person who marks it. */
+function measure(table: TableName, oid: string): Action {
   return {
-    kind: 'guard',
+    kind: 'found',
     ask: sql`
-SELECT string_agg(format('column "%s" of type %s', p.attname, format_type(p.atttypid, NULL)), ', ') AS missing
-FROM pg_partitioned_table pt
-CROSS JOIN LATERAL unnest(pt.partattrs::int2[]) AS k(attnum)
-JOIN pg_attribute p ON p.attrelid = pt.partrelid AND p.attnum = k.attnum
-WHERE pt.partrelid = ${literal(parentOid)}::oid AND NOT EXISTS (
-  SELECT FROM pg_attribute a
-  WHERE a.attrelid = ${literal(oid)}::oid AND a.attname = p.attname AND a.atttypid = p.atttypid AND NOT a.attisdropped)`,
-    expect: 'the table has the key of the parent',
-    check: (row) =>
-      typeof row?.['missing'] === 'string'
-        ? refuse(
-            'unlike',
-            `${formatTableName(table)} has no ${row['missing']}, so it was never a partition of ${formatTableName(parent)}`,
-          )
-        : undefined,
+SELECT pg_total_relation_size(c.oid)::text AS bytes, c.reltuples::bigint::text AS rows,
+       (has_table_privilege(c.oid, 'SELECT') AND NOT row_security_active(c.oid))::text AS readable
+FROM pg_class c WHERE c.oid = ${literal(oid)}::oid`,
+    describe: `the size of ${formatTableName(table)}, which is told`,
+    make: (row) => (Number(row['rows']) < 0 && row['readable'] === 'true' ? [count(table)] : []),
+    measured: (row) => ({
+      sizeBytes: Number(row['bytes']),
+      ...(Number(row['rows']) >= 0 && { rows: { number: Number(row['rows']), is: 'about' } }),
+    }),
+  }
+}
+
+function count(table: TableName): Action {
+  return {
+    kind: 'found',
+    ask: sql`SELECT count(*)::text AS rows FROM (SELECT FROM ONLY ${qualified(table)} LIMIT ${literal(String(mostCounted + 1))}::bigint) AS sample`,
+    describe: `the rows of ${formatTableName(table)}, which are told`,
+    make: () => [],
+    measured: (row) => {
+      const number = Number(row['rows'])
+      return {
+        rows: number > mostCounted ? { number: mostCounted, is: 'more than' } : { number, is: 'exactly' },
+      }
+    },
   }
 }

@@ -72,7 +72,17 @@ export type Action =
       rows?(row: Row): number
       /** The partition's OID, where the answer tells. */
       oid?(row: Row): string | undefined
+      /** How large the table is, where the answer tells. */
+      measured?(row: Row): Partial<TableMeasure>
     }
+
+/** How large a table is. */
+export interface TableMeasure {
+  /** With its indexes and what is stored apart. */
+  readonly sizeBytes: number
+  /** Left out where the server does not know, and the role may not read the table. */
+  readonly rows?: { readonly number: number; readonly is: 'exactly' | 'about' | 'more than' }
+}
 
 /** A statement that is run whatever is found. */
 export function execute(statement: Sql): Action {

@@ -8,7 +8,8 @@ const config = JSON.stringify({
   defaults: { schema: 'app', partitionColumn: 'at', granularity: 'month', createAheadCount: 1 },
   tables: [
     { tableName: 'events', dropAfter: '7 days' },
-    { tableName: 'audit', retentionCount: 1 },
+    { tableName: 'audit', retentionCount: 1, dropAfter: '0 seconds' },
+    { tableName: 'unset', retentionCount: 1 },
     { tableName: 'kept', dropAfter: 'never' },
   ],
 })
@@ -24,8 +25,11 @@ describeCli('adopt', (major, cli) => {
     await database.sql(`CREATE SCHEMA app;
       CREATE TABLE app.events (at timestamptz NOT NULL) PARTITION BY RANGE (at);
       CREATE TABLE app.audit (at timestamptz NOT NULL) PARTITION BY RANGE (at);
+      CREATE TABLE app.unset (at timestamptz NOT NULL) PARTITION BY RANGE (at);
       CREATE TABLE app.kept (at timestamptz NOT NULL) PARTITION BY RANGE (at);
       CREATE TABLE app.events_2019 (at timestamptz NOT NULL);
+      INSERT INTO app.events_2019 SELECT now() FROM generate_series(1, 5000);
+      CREATE TABLE app.customers (id int PRIMARY KEY, name text, at timestamptz NOT NULL);
       CREATE TABLE app.events_now PARTITION OF app.events FOR VALUES FROM ('2019-01-01') TO ('2019-02-01');
       COMMENT ON TABLE app.events_2019 IS 'from the old days'`)
     const cwd = workingDirectory()
@@ -46,8 +50,11 @@ describeCli('adopt', (major, cli) => {
     const adopted = await cli(['adopt', '--table', 'events', '--partition', 'events_2019'], { cwd, env })
     expect(adopted).toMatchObject({ code: 0, stderr: '' })
     expect(adopted.stdout).toContain('Marked 1 table; the grace period begins now.')
+    expect(adopted.stdout).toMatch(/adopted {2}events_2019 {2}\d+ kB, (about )?5,000 rows\n/)
     const [, until] =
-      /The first run with --allow-destructive after (\S+) drops it\./.exec(unwrapped(adopted.stdout)) ?? []
+      /With this configuration, the first run with --allow-destructive after (\S+) drops it\./.exec(
+        unwrapped(adopted.stdout),
+      ) ?? []
     const [, marked] = /:detached-at=(\S+)/.exec(String(await comment())) ?? []
     expect(Date.parse(until ?? '') - Date.parse(marked ?? '')).toBe(7 * 86_400_000)
     expect(unwrapped(adopted.stdout)).toContain(
@@ -59,16 +66,29 @@ describeCli('adopt', (major, cli) => {
     expect(plan.stdout).not.toMatch(/drop\s+events_2019/)
   })
 
-  it('says what becomes of the table where no grace period is set, and where nothing is dropped', async () => {
+  it('says what becomes of the table where none is wanted, and where nothing is dropped', async () => {
     const { cwd, env } = await prepared()
     const atOnce = await cli(['adopt', '--table', 'audit', '--partition', 'events_2019'], { cwd, env })
     expect(unwrapped(atOnce.stdout)).toContain(
-      'The next run with --allow-destructive drops it, because no dropAfter is set.',
+      'With this configuration, the next run with --allow-destructive drops it, because dropAfter is 0 seconds.',
     )
     expect(atOnce.stdout).toMatch(/\nMarked 1 table\.\n$/)
     const never = await cli(['adopt', '--table', 'kept', '--partition', 'events_2019'], { cwd, env })
     expect(never.stdout).toContain('It is never dropped, because dropAfter is never.')
     expect(never.stdout).toMatch(/\nMarked 1 table\.\n$/)
+  })
+
+  it('refuses a table that was never a partition, and one that the next run would drop at once', async () => {
+    const { cwd, env, comment } = await prepared()
+    const stranger = await cli(['adopt', '--table', 'events', '--partition', 'customers'], { cwd, env })
+    expect(unwrapped(stranger.stderr)).toContain(
+      'app.customers is not like a partition of app.events: it has a column "id" of type integer that app.events does not have; it has a column "name" of type text that app.events does not have.',
+    )
+    expect(stranger.code).toBe(3)
+    const unset = await cli(['adopt', '--table', 'unset', '--partition', 'events_2019'], { cwd, env })
+    expect(unwrapped(unset.stderr)).toContain('Set one, such as `dropAfter: 7 days`')
+    expect(unset.code).toBe(4)
+    expect(await comment()).toBe('from the old days')
   })
 
   it('can be taken back by clearing the comment, wherever the table is and whatever it is called', async () => {
@@ -96,7 +116,9 @@ describeCli('adopt', (major, cli) => {
   it('needs to know which table it belonged to, and which one is meant', async () => {
     const { cwd, env, comment } = await prepared()
     const unclear = await cli(['adopt', '--partition', 'events_2019'], { cwd, env })
-    expect(unwrapped(unclear.stderr)).toContain('Say it with --table: app.events, app.audit, app.kept.')
+    expect(unwrapped(unclear.stderr)).toContain(
+      'Say it with --table: app.events, app.audit, app.unset, app.kept.',
+    )
     expect(unclear.code).toBe(64)
     const nothing = await cli(['adopt', '--table', 'events'], { cwd, env })
     expect(nothing.stderr).toContain('No table to adopt was named.')

@@ -276,7 +276,6 @@ describeCli('bad input', (major, cli) => {
       [['plan', '--output', 'xml'], 'Allowed choices are human, json, metrics.'],
       [['plan', '--save'], 'argument missing'],
       [['plan', '--sql', '--output', 'metrics'], '--sql goes with --output human or json'],
-      [['demo', '--keep'], '--keep goes with --url'],
       [[], 'Usage: pg-partsmith'],
     ] as const) {
       const { code, stdout, stderr } = await cli(args, { cwd: workingDirectory() })

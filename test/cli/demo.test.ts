@@ -59,6 +59,20 @@ describe('demo', () => {
     },
   )
 
+  it('keeps its own server until it is interrupted, with what it made', async () => {
+    const temporary = await temporaryDirectory()
+    const run = startBinary(['demo', '--keep'], { env: { TMPDIR: temporary } })
+    await until(() => run.written.stdout.includes('DATABASE_URL='), 'the server is kept')
+    const [url = ''] = /postgres:\S+/.exec(run.written.stdout) ?? []
+    const kept = await runBinary(['init', '--url', url, '--write', '-'])
+    expect(kept.stdout).toContain('tableName: events')
+    run.kill('SIGINT')
+    const { code, stdout } = await run.ended
+    expect(stdout).toContain('The server is stopped and its files are deleted.')
+    expect(code).toBe(130)
+    await until(() => readdirSync(temporary).length === 0, 'all is gone')
+  })
+
   it('does the same whatever TimeZone and DateStyle the role has', async () => {
     const database = await createDatabase(newest)
     for (const settings of [

@@ -94,7 +94,7 @@ describeCli('output', (major, cli) => {
   it('names the database first, whatever the command, and never a password', async () => {
     const database = await createDatabase(major)
     await makeMonthly(database, { past: 3 })
-    const cwd = directoryWith(database, { tables: [monthly('events')] })
+    const cwd = directoryWith(database, { tables: [monthly('events', { dropAfter: '7 days' })] })
     const url = new URL(database.url)
     url.password = 'not-for-your-eyes'
     await database.sql('CREATE TABLE app.old (id bigint, created_at timestamptz NOT NULL)')

@@ -57,14 +57,16 @@ describeCli('plan', (major, cli) => {
     expect(code).toBe(3)
   })
 
-  it('prints the statements for --sql and nothing else', async () => {
+  it('prints the statements for --sql, to be read, and nothing else', async () => {
     const database = await createDatabase(major)
     await makeMonthly(database)
     const cwd = directoryWith(database, { tables: [monthly('events')] })
 
     const { code, stdout } = await cli(['plan', '--sql'], { cwd })
 
-    expect(stdout).toMatch(/^-- .+ on .+ as .+\n\n-- app\.events: 3 operations, planned at /)
+    expect(stdout).toMatch(
+      /^-- .+ on .+ as .+\n\n-- app\.events: 3 operations, planned at .*\n\n-- To be read, not run: /,
+    )
     expect(stdout).toContain('ATTACH PARTITION')
     expect(stdout).not.toContain('Nothing was changed')
     expect(code).toBe(0)

@@ -49,6 +49,49 @@ describeCli('reattach', (major, cli) => {
     expect(await partitionsOf(database)).toContain('events_old_3')
   })
 
+  it('knows by the marker which of the tables it belongs to', async () => {
+    const { cwd, database } = await prepared()
+    for (const given of ['events_old_3', 'app.events_old_2']) {
+      const done = await cli(['reattach', '--partition', given], { cwd })
+      expect(done.stderr).toBe('')
+      expect(done.stdout).toContain('app.events')
+      expect(done.stdout).not.toContain('app.audit')
+      expect(done.stdout).toMatch(/\nAttached 1 table\.\n$/)
+    }
+    expect(await partitionsOf(database)).toEqual(expect.arrayContaining(['events_old_2', 'events_old_3']))
+  })
+
+  it('takes tables of several parents at once, where each is known by its marker', async () => {
+    const { cwd, database } = await prepared()
+    await createPartsmith({ pool: database.pool }).maintain({
+      ...options,
+      retentionCount: 1,
+      schema: 'app',
+      tableName: 'audit',
+      partitionColumn: 'created_at',
+      granularity: 'month',
+    })
+    const done = await cli(['reattach', '--partition', 'events_old_3', '--partition', 'audit_old_1'], { cwd })
+    expect(done.stderr).toBe('')
+    expect(done.stdout.match(/^ {2}attached {2}\w+$/gm)).toEqual([
+      '  attached  events_old_3',
+      '  attached  audit_old_1',
+    ])
+    expect(done.stdout).toMatch(/\nAttached 2 tables\.\n$/)
+  })
+
+  it('asks for the table where the marker is of none of those that are configured', async () => {
+    const { cwd, database } = await prepared()
+    await database.sql('COMMENT ON TABLE app.events_old_3 IS NULL')
+    const before = await partitionsOf(database)
+    const unclear = await cli(['reattach', '--partition', 'events_old_3'], { cwd })
+    expect(unwrapped(unclear.stderr)).toContain(
+      'It is not clear which table events_old_3 belongs to. Say it with --table: app.events, app.audit.',
+    )
+    expect(unclear.code).toBe(64)
+    expect(await partitionsOf(database)).toEqual(before)
+  })
+
   it('needs nobody where the table stays, and nothing is done a second time', async () => {
     const { database } = await prepared()
     const cwd = directoryWith(database, { tables: [monthly('events', { ...options, retentionCount: 4 })] })
@@ -158,7 +201,7 @@ describeCli('reattach', (major, cli) => {
 
   it('needs to know which table it belongs to, and which one is meant', async () => {
     const { cwd } = await prepared()
-    const unclear = await cli(['reattach', '--partition', 'events_old_3'], { cwd })
+    const unclear = await cli(['reattach', '--partition', 'nowhere'], { cwd })
     expect(unwrapped(unclear.stderr)).toContain('Say it with --table: app.events, app.audit.')
     expect(unclear.code).toBe(64)
     const nothing = await cli(['reattach', '--table', 'events'], { cwd })

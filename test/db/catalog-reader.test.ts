@@ -256,7 +256,9 @@ describe('a standby', () => {
     await expect(partsmith.maintain(config, { now })).rejects.toMatchObject(refused)
     await expect(partsmith.apply(config, plan, { now })).rejects.toMatchObject(refused)
     await expect(partsmith.service.ensurePartition(config, now)).rejects.toMatchObject(refused)
-    await expect(partsmith.adoptPartition(config, 'loose')).rejects.toMatchObject(refused)
+    await expect(partsmith.adoptPartition({ ...config, dropAfter: '7 days' }, 'loose')).rejects.toMatchObject(
+      refused,
+    )
     expect(await partsmith.locks.isLocked(events)).toBe(false)
   })
 })

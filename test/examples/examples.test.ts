@@ -1,6 +1,8 @@
+import { execFileSync } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { builtProgram } from '../support/cli.ts'
 import { majors } from '../support/database.ts'
 import { describePage, readPage } from '../support/docs/describe-page.ts'
 import { stepsOf } from '../support/docs/steps.ts'
@@ -18,6 +20,10 @@ describe('the examples', () => {
       expect(existsSync(join(repository, 'examples', folder, 'README.md')), folder).toBe(true)
       expect(listed).toContain(`${folder}/README.md`)
     }
+  })
+
+  it('start a program that npx can start: the build made it executable', () => {
+    expect(execFileSync(builtProgram(), ['--version'], { encoding: 'utf8' })).toMatch(/^\d+\.\d+\.\d+/)
   })
 
   it('each show how they are run and what they print', () => {

@@ -30,6 +30,19 @@ async function detached(database: TestDatabase, given = `${events} ${march} ${fe
 }
 
 describeEachServer('a detached table', (major) => {
+  it('is kept as long as the configuration of the run says, and the finding says that it does', async () => {
+    await using database = await createDatabase(major)
+    await detached(database)
+    const partsmith = createPartsmith({ pool: database.pool })
+    const retire = { ...monthly, retentionCount: 1 } as const
+    const kept = await partsmith.plan({ ...retire, dropAfter: '30 days' }, { now })
+    expect(kept.findings.map(({ message }) => message)).toEqual([
+      'public.events__2026_02 was detached at 2026-03-15T12:00:00Z and is kept until 2026-04-14T12:00:00Z by this configuration, with its dropAfter of 30 days; a run with a shorter one drops it sooner.',
+    ])
+    const sooner = await partsmith.plan({ ...retire, dropAfter: '0 seconds' }, { now })
+    expect(sooner.operations.map(({ id }) => id)).toEqual(['drop public.events__2026_02'])
+  })
+
   it('is attached again when retention grows, and has its own comment and no marker', async () => {
     await using database = await createDatabase(major)
     await detached(database)

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { expect, it } from 'vitest'
 import type { LockManager, MaintenancePlan, TablePartitionOptions } from '../../src/index.ts'
 import { createPartsmith, fromPg } from '../../src/index.ts'
@@ -40,10 +41,12 @@ function changing(sent: readonly Sent[]): readonly string[] {
 
 type Line = { readonly statement: string } | { readonly comment: string }
 
+/** Without the lines that keep the text from being run. */
 function linesOf(rendered: string): readonly Line[] {
+  const [, body = ''] = /^\\if false\n(.*)\n\\endif\n$/ms.exec(rendered) ?? []
   const lines: Line[] = []
   let statement = ''
-  for (const line of rendered.split('\n')) {
+  for (const line of body.split('\n')) {
     if (statement === '' && line.startsWith('--')) lines.push({ comment: line })
     else if (statement === '' && line.trim() === '') continue
     else {
@@ -245,4 +248,60 @@ describeEachServer('the SQL that is shown is the SQL that is sent, for', (major)
       })
     }
   }
+})
+
+const program = 'psql'
+const hasPsql = spawnSync(program, ['--version']).status === 0
+
+describeEachServer('the SQL that is shown is no script', (major) => {
+  async function rendered(): Promise<{
+    database: TestDatabase
+    text: string
+    isUntouched: () => Promise<void>
+  }> {
+    const database = await createDatabase(major)
+    await database.sql(`${events} ${march} ${february}`)
+    const partsmith = createPartsmith({ pool: database.pool })
+    const plan = await partsmith.plan(retire, { now })
+    expect(plan.operations.map(({ kind }) => kind)).toEqual(['detach'])
+    return {
+      database,
+      text: await partsmith.service.renderSql(retire, plan),
+      isUntouched: async () => {
+        const again = await partsmith.plan(retire, { now })
+        expect(again.operations).toEqual(plan.operations)
+      },
+    }
+  }
+
+  it('says so in its first lines, and a client that sends it as a whole or in parts changes nothing', async () => {
+    const { database, text, isUntouched } = await rendered()
+    expect(text).toMatch(/^-- To be read, not run: .*\n-- To carry it out: .*apply --plan FILE\n/)
+    await expect(database.sql(text)).rejects.toThrow('syntax error at or near "\\"')
+    const [first = ''] = text.split(/(?<=\$\$;)\n/)
+    await expect(database.sql(first)).rejects.toThrow('This text is to be read, not run.')
+    await isUntouched()
+  })
+
+  it('is empty where nothing is planned', async () => {
+    await using database = await createDatabase(major)
+    await database.sql(`${events} ${march}`)
+    const { service } = createPartsmith({ pool: database.pool })
+    expect(await service.renderSql(monthly, await service.plan(monthly, { now }))).toBe('')
+  })
+
+  it.skipIf(!hasPsql).each([
+    ['from a file that goes on after errors', [], 0],
+    ['from a file that stops at errors', ['-v', 'ON_ERROR_STOP=1'], 3],
+  ] as const)('is not run by psql, %s', async (_how, options, code) => {
+    const { database, text, isUntouched } = await rendered()
+    const psql = spawnSync(program, ['-X', '-q', ...options, '-d', database.url], {
+      input: text,
+      encoding: 'utf8',
+    })
+    expect(psql.stderr).toContain('This text is to be read, not run.')
+    expect(psql.stdout).toBe('')
+    expect(psql.status).toBe(code)
+    await isUntouched()
+  })
 })

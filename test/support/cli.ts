@@ -180,6 +180,7 @@ function build(program: string): void {
       if (isFresh(program)) return
       const compiler = join(repository, 'node_modules/typescript/bin/tsc')
       execFileSync(process.execPath, [compiler, '-p', 'tsconfig.build.json'], { cwd: repository })
+      execFileSync(process.execPath, ['scripts/make-executable.mjs'], { cwd: repository })
       return
     } finally {
       rmSync(lock, { recursive: true, force: true })

@@ -201,7 +201,7 @@ export const crashScenarios: readonly CrashScenario[] = [
     given: `${events} CREATE TABLE legacy (LIKE events); INSERT INTO legacy VALUES (8, '2020-01-01');
             COMMENT ON TABLE legacy IS 'my own words';`,
     adopt: 'legacy',
-    config: retired,
+    config: { ...retired, dropAfter: '7 days' },
     now,
     operations: [],
     rows: { parent: [1], beside: { legacy: [8] } },

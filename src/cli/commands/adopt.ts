@@ -1,4 +1,4 @@
-import { type DocumentTable, Instant, type TableInspection } from '../../index.ts'
+import { type AdoptedTable, type DocumentTable, Instant, type TableInspection } from '../../index.ts'
 import type { CommandIo } from '../command-io.ts'
 import type { CommandSpec } from '../command-spec.ts'
 import { eachTable } from '../each-table.ts'
@@ -6,7 +6,7 @@ import type { ExitCode } from '../exit-code.ts'
 import { partitionNamed, partitionOption, refuseUnclear } from '../partition-named.ts'
 import { wrap } from '../render/columns.ts'
 import { printable, tableText } from '../render/printable.ts'
-import { counted, formatChosenSpan } from '../render/quantities.ts'
+import { counted, formatChosenSpan, formatSize } from '../render/quantities.ts'
 import { tableHeader } from '../render/table-header.ts'
 import type { CommandReport, TableReport } from '../report.ts'
 import { type TableOptions, tableOptions, tableOptionsOf } from '../table-options.ts'
@@ -25,8 +25,9 @@ export async function adoptTables(
   const tables = await eachTable(workspace, 'adopting in', async (table): Promise<TableReport> => {
     const { config } = table
     const names = partitions.map((given) => partitionNamed(given, config.table))
+    const adopted: AdoptedTable[] = []
     for (const partition of names) {
-      await partsmith.adoptPartition(config, partition, { signal: io.signal })
+      adopted.push(await partsmith.adoptPartition(config, partition, { signal: io.signal }))
     }
     // They are marked in any case; what is not known now is said without the moment.
     const seen = await partsmith.inspect(config, { signal: io.signal }).catch(() => undefined)
@@ -36,8 +37,8 @@ export async function adoptTables(
       lines: (page) => [
         ...tableHeader(table, page),
         '',
-        ...names.flatMap((name) => [
-          `  ${page.style.good('adopted')}  ${printable(name)}`,
+        ...adopted.flatMap(({ table: { name }, ...measure }) => [
+          `  ${page.style.good('adopted')}  ${printable(name)}  ${howLarge(measure)}`,
           ...wrap(printable(whatBecomesOf(name, table, seen)), { first: '    ', columns: page.columns }),
           '    To keep it after all, clear its comment:',
           `      ${clearComment(name, table)}`,
@@ -62,6 +63,12 @@ function hasGrace({ config }: DocumentTable): boolean {
   return drop.kind === 'after' && drop.graceMicros > 0n
 }
 
+function howLarge({ sizeBytes, rows }: Omit<AdoptedTable, 'table'>): string {
+  const size = formatSize(sizeBytes)
+  if (!rows) return `${size}, and nobody has counted its rows`
+  return `${size}, ${rows.is === 'exactly' ? '' : `${rows.is} `}${counted(rows.number, 'row')}`
+}
+
 function whatBecomesOf(
   name: string,
   { config, allowDestructive }: DocumentTable,
@@ -70,7 +77,8 @@ function whatBecomesOf(
   const { drop } = config.lifecycle
   if (drop.kind === 'never') return 'It is never dropped, because dropAfter is never.'
   const run = `run${allowDestructive ? '' : ' with --allow-destructive'}`
-  if (drop.graceMicros === 0n) return `The next ${run} drops it, because no dropAfter is set.`
+  if (drop.graceMicros === 0n)
+    return `With this configuration, the next ${run} drops it, because dropAfter is ${config.dropAfter}.`
   const marked = seen?.partitions.find(
     (each) => each.state === 'detached' && each.schema === config.table.schema && each.name === name,
   )?.detachedAt
@@ -78,7 +86,7 @@ function whatBecomesOf(
     marked === undefined
       ? `its grace period of ${formatChosenSpan(drop.graceMicros)} is over`
       : Instant.from(marked).add(drop.graceMicros).toString()
-  return `The first ${run} ${marked === undefined ? 'once' : 'after'} ${until} drops it.`
+  return `With this configuration, the first ${run} ${marked === undefined ? 'once' : 'after'} ${until} drops it.`
 }
 
 /** What is not marked is not dropped, whatever it is called and wherever it is moved. One line, to be copied. */
@@ -100,7 +108,7 @@ export async function runAdopt(
 export const adoptCommand: CommandSpec = {
   name: 'adopt',
   summary: 'Mark a detached table as one that may be dropped.',
-  description: `Only detached tables that carry a marker are ever dropped. What is detached here gets one by itself; this gives one to a table that was detached by hand or by another tool. Its grace period (dropAfter) begins now, and it is dropped after it. Its range is not known, so it is never attached again by itself. An attached table is refused. To keep it after all, clear its comment.`,
+  description: `Only detached tables that carry a marker are ever dropped. What is detached here gets one by itself; this gives one to a table that was detached by hand or by another tool, and says how large it is. Its grace period begins now, and it is dropped after it. Its range is not known, so it is never attached again by itself. To keep it after all, clear its comment. Refused are an attached table, one whose columns show that it was never a partition of this one, and any table where no dropAfter is set: it would be dropped at once.`,
   options: [...tableOptions, partitionOption],
   examples: [
     {

@@ -1,5 +1,4 @@
 import { Pool } from 'pg'
-import { CommandError } from '../command-error.ts'
 import type { CommandIo } from '../command-io.ts'
 import type { CommandSpec } from '../command-spec.ts'
 import { type DemoServer, demoServer } from '../demo/demo-server.ts'
@@ -11,7 +10,7 @@ import { verboseOption } from '../table-options.ts'
 export interface DemoOptions {
   /** A server to use in place of an embedded one. */
   readonly url: string | undefined
-  /** Leaves the schema on that server. */
+  /** Leaves the schema on that server; without one, the server of the demonstration runs until it is interrupted. */
   readonly keep: boolean
   readonly verbose: boolean
 }
@@ -19,12 +18,6 @@ export interface DemoOptions {
 /** Runs the command as the shell does. Leaves nothing behind, however it ends. */
 export async function runDemo(options: DemoOptions, io: CommandIo): Promise<ExitCode> {
   const { url, keep, verbose } = options
-  if (keep && url === undefined) {
-    throw new CommandError('--keep goes with --url: the embedded server ends with the demonstration.', {
-      exitCode: 64,
-      code: 'usage',
-    })
-  }
   const started = performance.now()
   if (url === undefined) io.out.write('Starting a PostgreSQL server for this ..\n')
   const server = await demoServer(url, io)
@@ -35,10 +28,31 @@ export async function runDemo(options: DemoOptions, io: CommandIo): Promise<Exit
     const { schema, database, secrets } = server
     const exitCode = await giveTour({ pool, schema, database, secrets, verbose }, io)
     io.out.write(`That took ${formatTook(performance.now() - started)}. `)
+    if (keep && url === undefined) await untilInterrupted({ server, pool }, io)
     return exitCode
   } finally {
     await tidyUp({ server, pool, keep, own: url !== undefined }, io)
   }
+}
+
+async function untilInterrupted(
+  { server, pool }: { readonly server: DemoServer; readonly pool: Pool },
+  io: CommandIo,
+): Promise<void> {
+  const { host, port, user, name } = server.database
+  // Nothing else keeps this process alive, and it shows when the server ends.
+  const connection = await pool.connect()
+  const over = new Promise<void>((resolve) => {
+    connection.once('error', () => resolve())
+    io.signal.addEventListener('abort', () => resolve(), { once: true })
+    if (io.signal.aborted) resolve()
+  })
+  io.out.write(
+    `The server runs until Ctrl+C. In another terminal:\n  export DATABASE_URL=postgres://${user}@${host}:${port}/${name}\n`,
+  )
+  await over
+  connection.release(true)
+  io.signal.throwIfAborted()
 }
 
 async function tidyUp(
@@ -70,11 +84,15 @@ export const demoCommand: CommandSpec = {
     'Starts a PostgreSQL server of its own, makes a table with 18 months of rows, and shows it before, what is due, doing it, and after. With --url it does the same on your server, in a schema of its own that it drops at the end. Leaves nothing behind, also after Ctrl+C.',
   options: [
     { flags: '--url <url>', description: 'Uses this server, with a right to create schemas.' },
-    { flags: '--keep', description: 'Keeps the schema there, to look at it.' },
+    {
+      flags: '--keep',
+      description: 'Keeps the schema there, to look at it; without --url, runs the server until Ctrl+C.',
+    },
     verboseOption,
   ],
   examples: [
     { line: 'pg-partsmith demo', what: 'needs nothing but the package of the embedded server' },
+    { line: 'pg-partsmith demo --keep', what: 'the same, and then the server is there for trying things' },
     { line: 'pg-partsmith demo --url postgres://user@host/db', what: 'on a server that is there' },
   ],
   exitCodes: [0, 3, 4, 5],

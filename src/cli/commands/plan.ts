@@ -186,7 +186,11 @@ export const planCommand: CommandSpec = {
       flags: '--save <file>',
       description: 'Saves the plans, to be reviewed and carried out later by `apply --plan`.',
     },
-    { flags: '--sql', description: 'Prints the statements that `apply` would send.' },
+    {
+      flags: '--sql',
+      description:
+        'Prints the statements that `apply` would send, to be read: its first lines keep it from being run.',
+    },
     {
       flags: '--locks',
       description:
@@ -201,7 +205,7 @@ export const planCommand: CommandSpec = {
       line: 'pg-partsmith plan --save plan.json',
       what: 'to be reviewed, then `pg-partsmith apply --plan plan.json`',
     },
-    { line: 'pg-partsmith plan --sql > review.sql', what: 'the statements, for a reviewer' },
+    { line: 'pg-partsmith plan --sql > review.sql', what: 'the statements, for a reviewer to read' },
   ],
   exitCodes: [0, 2, 3, 4, 5],
   run: (given: GivenOptions, io) =>

@@ -14,6 +14,7 @@ import { tableHeader } from '../render/table-header.ts'
 import type { CommandReport, TableReport } from '../report.ts'
 import { withoutPasswords } from '../run-report.ts'
 import { type TableOptions, tableOptions, tableOptionsOf } from '../table-options.ts'
+import { whosePartitions } from '../whose-partition.ts'
 import { withWorkspace, type Workspace } from '../workspace.ts'
 
 interface Attempt {
@@ -21,19 +22,18 @@ interface Attempt {
   readonly result: MaintenanceResult
 }
 
-/** Attaches detached tables of one partitioned table again. */
+/** Attaches detached tables again. */
 export async function reattachTables(
   workspace: Workspace,
   partitions: readonly string[],
 ): Promise<CommandReport> {
-  refuseUnclear(workspace.tables, partitions, {
-    unnamed:
-      'No table to attach again was named. Name it with --partition; `inspect` lists those that are detached.',
-    belongs: 'belongs to',
-  })
-  const attempts: Attempt[] = []
-  const tables = await eachTable(workspace, 'attaching again in', async (table): Promise<TableReport> => {
-    const error = await tryEach(workspace, { table, partitions, attempts })
+  const owned = await ownedBy(workspace, partitions)
+  const all: Attempt[] = []
+  const those = { ...workspace, tables: [...owned.keys()] }
+  const tables = await eachTable(those, 'attaching again in', async (table): Promise<TableReport> => {
+    const attempts: Attempt[] = []
+    const error = await tryEach(workspace, { table, partitions: owned.get(table) ?? [], attempts })
+    all.push(...attempts)
     return {
       table: table.config.table,
       exitCode: worstOf([
@@ -47,7 +47,27 @@ export async function reattachTables(
       ...(error !== undefined && { error }),
     }
   })
-  return { command: 'reattach', tables, closing: closingOf(attempts, partitions.length) }
+  return { command: 'reattach', tables, closing: closingOf(all, partitions.length) }
+}
+
+/** With one table to choose from the names are of that one; else what is there says whose they are. */
+async function ownedBy(
+  { tables, partsmith, io }: Workspace,
+  partitions: readonly string[],
+): Promise<ReadonlyMap<DocumentTable, readonly string[]>> {
+  const [only, ...others] = tables
+  if (only && others.length === 0 && partitions.length > 0) return new Map([[only, partitions]])
+  const owned =
+    partitions.length === 0
+      ? undefined
+      : await whosePartitions(tables, partitions, { partsmith, signal: io.signal })
+  if (owned) return owned
+  refuseUnclear(tables, partitions, {
+    unnamed:
+      'No table to attach again was named. Name it with --partition; `inspect` lists those that are detached.',
+    belongs: 'belongs to',
+  })
+  return new Map()
 }
 
 const notGated = { okIfLocked: false, gated: false } as const
@@ -125,7 +145,7 @@ export async function runReattach(
 export const reattachCommand: CommandSpec = {
   name: 'reattach',
   summary: 'Undo a detach: attach a detached table again.',
-  description: `Brings the rows of a detached table back, for the same range as before. It takes only a table that was detached here and is still there; a dropped one is gone. A concurrent detach leaves a CHECK that proves the range, so nothing is read; after a blocking one the table is read before it is attached, while nobody waits for it. Does nothing else, and works with dropAfter never, too. Where the table has expired, the next run with --allow-destructive detaches it again: it is attached all the same, and the retentionCount that keeps it is said. Runs no hooks.`,
+  description: `Brings the rows of a detached table back, for the same range as before. It takes only a table that was detached here and is still there; a dropped one is gone. A concurrent detach leaves a CHECK that proves the range, so nothing is read; after a blocking one the table is read before it is attached, while nobody waits for it. Which table it belongs to is known by its marker, where --table is left out. Does nothing else, and works with dropAfter never, too. Where the table has expired, the next run with --allow-destructive detaches it again: it is attached all the same, and the retentionCount that keeps it is said. Runs no hooks.`,
   options: [...tableOptions, partitionOption],
   examples: [
     { line: 'pg-partsmith inspect --table app.events', what: 'which tables are detached' },
