@@ -47,6 +47,14 @@ export function whyRowsCannotMove(
       next: 'Create that partition by hand.',
     })
   }
+  if (rowsInDefault > 0 && tree.parent.publishedBy !== undefined) {
+    return finding('rows-in-default-published', {
+      relation: fallback.name,
+      range,
+      message: `${name} holds ${rowsInDefault} rows from ${range.from} to ${range.to}, and the publication ${tree.parent.publishedBy} sends changes of this table: subscribers would delete a moved row, and not get it again or stop at it. So the partition of that period is not created, and its rows go on into DEFAULT.`,
+      next: `Move them by hand in one transaction: delete them from ${name} into a temporary table, attach the partition, and insert them through ${formatTableName(tree.parent.name)}. Subscribers of a publication with publish_via_partition_root get both; without it, make the partition on the subscribers first.`,
+    })
+  }
   if (rowsInDefault > config.maxRowsFromDefault) {
     return finding('rows-in-default', {
       relation: fallback.name,

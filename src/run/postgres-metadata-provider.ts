@@ -58,8 +58,11 @@ export class PostgresMetadataProvider implements PartitionMetadataProvider {
     const { rows } = await this.#reading(options, (session) =>
       session.query(toText(readChildren(parent.oid))),
     )
-    const now = new Map(rows.map((row) => [row['oid'], row['pending'] === 'true']))
+    const now = new Map(
+      rows.flatMap((row) => (row['oid'] === null ? [] : [[row['oid'], row['pending'] === 'true']])),
+    )
     return (
+      rows[0]?.['foreign_key_oids'] === parent.foreignKeyOids &&
       now.size === partitions.length &&
       partitions.every(({ oid, detachPending }) => now.get(oid) === detachPending)
     )

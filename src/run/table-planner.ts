@@ -109,10 +109,14 @@ export class TablePlanner {
 function limitsOf(
   { budget }: PartitionRepository,
   { server }: PartitionTree,
-): Pick<PlanInput, 'lockTimeoutMs' | 'statementTimeoutMs'> {
+): Pick<PlanInput, 'lockTimeoutMs' | 'statementTimeoutMs' | 'giveUpAfterMs'> {
   if (!budget) return {}
-  const { statementTimeoutMs } = budget
-  return { lockTimeoutMs: lockTimeoutFor(budget, server.deadlockTimeoutMs), statementTimeoutMs }
+  const { statementTimeoutMs, giveUpAfterMs } = budget
+  return {
+    lockTimeoutMs: lockTimeoutFor(budget, server.deadlockTimeoutMs),
+    statementTimeoutMs,
+    giveUpAfterMs,
+  }
 }
 
 export function nowOf({ now }: PlanOptions): { now?: Instant } {

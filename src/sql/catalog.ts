@@ -9,8 +9,10 @@
 
 import { exclusionName } from '../plan/readmission.ts'
 import { changedWhilePending } from './changed-while-pending.ts'
+import { foreignKeyOids } from './foreign-key-oids.ts'
+import { publishedBy } from './published.ts'
 import type { Sql } from './sql.ts'
-import { literal, sql } from './sql.ts'
+import { literal, sql, toText, trustedSql } from './sql.ts'
 
 const pins = `
        pg_catalog.set_config('TimeZone', 'UTC', true),
@@ -87,6 +89,8 @@ SELECT p.schema, p.name, p.oid::text, p.partstrat::text AS method,
                             AND has_table_privilege(p.partdefid, 'DELETE')))::text AS empties_default,
        EXISTS (SELECT FROM pg_constraint k WHERE k.conrelid = p.partdefid AND k.contype = 'c'
                AND k.conname = '${exclusionName}')::text AS default_excludes,
+       ${publishedBy('p.oid', 'p.partdefid')}::text AS published_by,
+       ${foreignKeyOids('p.oid')} AS foreign_key_oids,
        array_to_json(p.partattrs)::text AS key,
        (SELECT json_object_agg(a.attnum, format_type(a.atttypid, NULL))
         FROM pg_attribute a WHERE a.attrelid = p.oid AND a.attnum = ANY (p.partattrs))::text AS key_types,
@@ -239,13 +243,16 @@ JOIN LATERAL (
 WHERE pg_relation_size(c.oid) = 0`
 
 /**
- * The partitions of a parent, DEFAULT among them, and which of them are being detached; asked outside of a transaction, so
- * nothing depends on `search_path`. The bare rows, because it is asked for each table and to sort costs as much again.
+ * The partitions of a parent, DEFAULT among them, which of them are being detached, and its foreign keys; asked outside of
+ * a transaction, so nothing depends on `search_path`. The bare rows, because it is asked for each table and to sort costs
+ * as much again. Without a partition there is one row, with the foreign keys alone.
  */
 export function readChildren(parentOid: string): Sql {
+  const parent = sql`${literal(parentOid)}::pg_catalog.oid`
   return sql`
-SELECT i.inhrelid::pg_catalog.text AS oid, i.inhdetachpending::pg_catalog.text AS pending
-FROM pg_catalog.pg_inherits i WHERE i.inhparent OPERATOR(pg_catalog.=) ${literal(parentOid)}::pg_catalog.oid`
+SELECT i.inhrelid::pg_catalog.text AS oid, i.inhdetachpending::pg_catalog.text AS pending, f.oids AS foreign_key_oids
+FROM (SELECT ${trustedSql(foreignKeyOids(toText(parent)))} AS oids OFFSET 0) f
+LEFT JOIN pg_catalog.pg_inherits i ON i.inhparent OPERATOR(pg_catalog.=) ${parent}`
 }
 
 /** The partitioned tables of the database that are no partitions themselves, for `init` and for guesses at a name. */

@@ -24,11 +24,14 @@ import { execute } from './statement.ts'
  * writers do wait, so the table is built in a transaction before; between the two it carries a `building` marker.
  */
 export function createSteps(operation: CreateOperation, context: DdlContext): readonly Step[] {
+  const { excludesFromDefault } = operation
   const fallback = operation.guard.default
   if (isMadeAtOnce(operation)) return [createStep(operation, context)]
   return [
     buildStep(operation, context),
-    ...(operation.excludesFromDefault && fallback ? excludeSteps({ ...operation, fallback }, context) : []),
+    ...(excludesFromDefault && fallback
+      ? excludeSteps({ ...operation, excludesFromDefault, fallback }, context)
+      : []),
     attachStep(operation, context),
   ]
 }
@@ -122,7 +125,7 @@ export function attachStep(
 ): TransactionStep {
   const { parent, partition, guard } = operation
   const fallback = guard.default
-  const excludes = operation.kind === 'create' && operation.excludesFromDefault === true
+  const excludes = operation.kind === 'create' && operation.excludesFromDefault !== undefined
   const ask = lookAgain(parent, partition)
   const attachGuard: Guard = {
     kind: 'guard',
@@ -145,9 +148,7 @@ export function attachStep(
       : [execute(sql`LOCK TABLE ONLY ${qualified(parent)} IN SHARE UPDATE EXCLUSIVE MODE`)]),
     execute(sql`LOCK TABLE ONLY ${qualified(partition)} IN ACCESS EXCLUSIVE MODE`),
     attachGuard,
-    ...(fallback
-      ? [excludes ? excludedGuard({ ...operation, fallback }) : moveFromDefault({ ...operation, fallback })]
-      : []),
+    ...(fallback ? [excludes ? excludedGuard(fallback) : moveFromDefault({ ...operation, fallback })] : []),
     ...zoneOf(context),
     attach(operation),
     ...(fallback && excludes ? [dropExclusion(fallback)] : []),

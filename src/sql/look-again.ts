@@ -4,7 +4,8 @@ import { decodeMarker } from '../model/marker.ts'
 import type { TableName } from '../model/table-name.ts'
 import { formatTableName, sameTable } from '../model/table-name.ts'
 import type { Sql } from './sql.ts'
-import { literal, qualified, sql, toText } from './sql.ts'
+import { foreignKeyOids } from './foreign-key-oids.ts'
+import { literal, qualified, sql, toText, trustedSql } from './sql.ts'
 import type { Refusal, Row } from './statement.ts'
 
 /**
@@ -14,7 +15,7 @@ import type { Refusal, Row } from './statement.ts'
  */
 export function lookAgain(parent: TableName, partition: TableName): Sql {
   return sql`
-SELECT p.oid::text AS parent_oid, pg_get_userbyid(p.relowner)::text AS parent_owner, pt.partdefid::text AS default_oid, fn.nspname::text AS default_schema,
+SELECT p.oid::text AS parent_oid, pg_get_userbyid(p.relowner)::text AS parent_owner, pt.partdefid::text AS default_oid, ${trustedSql(foreignKeyOids('p.oid'))} AS foreign_key_oids, fn.nspname::text AS default_schema,
        f.relname::text AS default_name, c.oid::text AS oid,
        pg_get_userbyid(c.relowner)::text AS owner, c.relispartition::text AS attached, i.inhparent::text AS attached_to, i.inhdetachpending::text AS pending,
        pg_get_expr(c.relpartbound, 0) AS bound, d.description AS comment,
@@ -40,6 +41,7 @@ export function lookAtNew(parent: TableName, partition: TableName): Sql {
   const made = literal(toText(qualified(partition)))
   return sql`
 SELECT p.oid::text AS parent_oid, pg_get_userbyid(p.relowner)::text AS parent_owner, pt.partdefid::text AS default_oid,
+       ${trustedSql(foreignKeyOids('p.oid'))} AS foreign_key_oids,
        ${made}::regclass::oid::text AS oid,
        pg_get_userbyid((SELECT c.relowner FROM pg_class c WHERE c.oid = ${made}::regclass))::text AS owner
 FROM pg_class p, pg_partitioned_table pt
@@ -65,6 +67,7 @@ export interface Seen {
   readonly defaultOid: string | null
   /** What the DEFAULT partition is called now. */
   readonly default: TableName | null
+  readonly foreignKeyOids: string | null
   readonly oid: string | null
   readonly owner: string | null
   readonly attachedTo: string | null
@@ -89,6 +92,7 @@ export function readSeen(row: Row | undefined): Seen {
     defaultOid: defaultOid === '0' ? null : defaultOid,
     default:
       defaultSchema === null || defaultName === null ? null : { schema: defaultSchema, name: defaultName },
+    foreignKeyOids: text('foreign_key_oids'),
     oid: text('oid'),
     owner: text('owner'),
     attachedTo: text('attached') === 'true' ? text('attached_to') : null,
@@ -113,12 +117,15 @@ export function checkParent(
     readonly defaultOid?: string | null
     /** What DEFAULT is called in the statements that follow. */
     readonly default?: TableName
+    readonly foreignKeyOids?: string
   },
 ): Refusal | undefined {
   const name = formatTableName(expected.parent)
   if (seen.parentOid === null) return refuse('not-found', `${name} does not exist any more`)
   if (seen.parentOid !== expected.parentOid)
     return refuse('stale', `${name} is another table now than when this was planned`)
+  if (expected.foreignKeyOids !== undefined && seen.foreignKeyOids !== expected.foreignKeyOids)
+    return refuse('stale', `${name} has other foreign keys now, or is referred to by others`)
   if (expected.defaultOid === undefined) return undefined
   if (seen.defaultOid === expected.defaultOid) {
     // Under its planned name there may be another table by now.

@@ -94,6 +94,7 @@ export interface Refusal {
     | 'pending'
     | 'raced'
     | 'rows-in-default'
+    | 'published'
     | 'referenced'
     | 'unlike'
     | 'lacks'
