@@ -70,7 +70,7 @@ export interface ParentTable {
   readonly defaultExcludesRange?: true
   /** A publication that sends rows as they leave DEFAULT or arrive beside it; only where there is a DEFAULT. */
   readonly publishedBy?: string
-  /** OIDs of its foreign keys and of those that refer to it, in one text; left out, they are not compared. */
+  /** OIDs of its foreign keys and of those that refer to it, as one text to compare; left out, they are not compared. */
   readonly foreignKeyOids?: string
 }
 

@@ -99,11 +99,10 @@ export class PostgresPartitionRepository implements PartitionRepository {
     if (built?.status === 'raced' || isMadeAtOnce(operation)) return built ?? { status: 'done' }
     const exclusion: Exclusion = { isOn: false }
     try {
-      const result = await this.#attach(operation, attach, run, exclusion)
+      const result = await this.#attach(operation, attach, { ...run, exclusion })
       if (result.status === 'raced' && exclusion.isOn) await this.#readmit(operation, run)
       return result
     } catch (error) {
-      if (built?.oid === undefined) throw error
       const { signal: _, ...unstopped } = run
       const isServers = isFromServer(error)
       // Stopped while it was put on, it may be on; what the server has refused is not.
@@ -112,7 +111,7 @@ export class PostgresPartitionRepository implements PartitionRepository {
         ? { ...run, patience: this.#patience() }
         : { ...unstopped, patience: this.#patience(1 / 4) }
       const left = readmits ? await this.#readmit(operation, own) : undefined
-      if (isServers) await this.#removeBuilt(operation, built.oid, own)
+      if (isServers && built?.oid !== undefined) await this.#removeBuilt(operation, built.oid, own)
       throw left ? stillExcluded(error, operation, left.why) : error
     }
   }
@@ -220,11 +219,10 @@ export class PostgresPartitionRepository implements PartitionRepository {
   async #attach(
     operation: CreateOperation | AttachOperation,
     steps: readonly Step[],
-    run: RunContext,
-    exclusion: Exclusion = { isOn: false },
+    run: RunContext & { readonly exclusion?: Exclusion },
   ): Promise<OperationResult> {
     try {
-      const outcome = await this.#runAttach(operation, steps, run, exclusion)
+      const outcome = await this.#runAttach(operation, steps, run)
       return { status: 'done', rowsMoved: outcome.rowsMoved, ...oidOf(outcome) }
     } catch (error) {
       if (error instanceof StepRefused && error.refusal.code === 'raced') return { status: 'raced' }
@@ -236,13 +234,12 @@ export class PostgresPartitionRepository implements PartitionRepository {
   async #runAttach(
     operation: CreateOperation | AttachOperation,
     steps: readonly Step[],
-    run: RunContext,
-    exclusion: Exclusion,
+    run: RunContext & { readonly exclusion?: Exclusion },
   ): Promise<StepsOutcome> {
     const excludes = operation.kind === 'create' && operation.excludesFromDefault !== undefined
     if (!excludes) return this.#run(steps, run, operation.locks)
     await this.#run(steps.slice(0, 1), run, operation.locks)
-    exclusion.isOn = true
+    if (run.exclusion) run.exclusion.isOn = true
     return this.#run(steps.slice(1), { ...run, patience: this.#patience(1 / 4) }, operation.locks)
   }
 

@@ -51,7 +51,7 @@ function createStep(operation: CreateOperation, context: DdlContext): Transactio
     execute(createTable(operation)),
     {
       kind: 'found',
-      ask: lookAtNew(parent, partition),
+      ask: lookAtNew(parent, partition, guard),
       describe: `goes on only if the parent is that of the plan and has no DEFAULT; ALTER TABLE ${formatTableName(partition)} OWNER TO <the owner of ${formatTableName(parent)}>, if that is another role`,
       oid: (row) => readSeen(row).oid ?? undefined,
       make: (row) => {
@@ -82,7 +82,7 @@ function attach({ parent, partition, range }: CreateOperation | AttachOperation)
 
 function buildStep(operation: CreateOperation, context: DdlContext): TransactionStep {
   const { parent, partition, guard, range } = operation
-  const ask = lookAgain(parent, partition)
+  const ask = lookAgain(parent, partition, guard)
   return transaction(context, `build ${formatTableName(partition)}`, [
     {
       kind: 'guard',
@@ -126,7 +126,7 @@ export function attachStep(
   const { parent, partition, guard } = operation
   const fallback = guard.default
   const excludes = operation.kind === 'create' && operation.excludesFromDefault !== undefined
-  const ask = lookAgain(parent, partition)
+  const ask = lookAgain(parent, partition, guard)
   const attachGuard: Guard = {
     kind: 'guard',
     ask,

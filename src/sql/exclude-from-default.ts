@@ -127,7 +127,7 @@ function defaultGuard(exclusion: Exclusion, context: DdlContext): Guard {
   const { parent, partition, fallback, guard } = exclusion
   return {
     kind: 'guard',
-    ask: lookAgain(parent, partition),
+    ask: lookAgain(parent, partition, guard),
     expect: `the parent and its DEFAULT are those of the plan, and it is before ${lastMoment(exclusion)}`,
     check: (row) => {
       const seen = readSeen(row)
@@ -142,7 +142,7 @@ function whileThereIsTime(exclusion: Exclusion, context: DdlContext): Action {
   const { parent, partition, fallback, guard } = exclusion
   return {
     kind: 'found',
-    ask: lookAgain(parent, partition),
+    ask: lookAgain(parent, partition, guard),
     describe: `goes on only if the parent and its DEFAULT are those of the plan; statement_timeout ends the next statement at ${lastMoment(exclusion)}`,
     make: (row) => {
       const seen = readSeen(row)

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 
-import type { CreateOperation, MaintenancePlan, Partsmith } from '../../src/index.ts'
+import type { CreateOperation, MaintenancePlan, Operation, Partsmith } from '../../src/index.ts'
 import { createPartsmith, fromPg, Instant } from '../../src/index.ts'
 import { summarizeRuns } from '../../src/cli/render/run-result.ts'
 import type { TestDatabase } from '../support/database.ts'
@@ -24,23 +24,24 @@ const filled = `CREATE TABLE events (id int, at timestamptz NOT NULL, note text)
 
 describeEachServer('a range that is excluded from DEFAULT', (major) => {
   it.each([
-    ['month', '2026-03-30T23:58:00Z', '2026-03-30T23:59:30Z', '24 hours'],
-    ['day', '2026-03-30T23:58:00Z', '2026-03-30T23:59:30Z', '24 hours'],
-    ['hour', '2026-03-31T22:58:00Z', '2026-03-31T22:59:30Z', 'an hour'],
+    {
+      granularity: 'month',
+      inTime: '2026-03-30T23:58:00Z',
+      late: '2026-03-30T23:59:30Z',
+      margin: '24 hours',
+    },
+    { granularity: 'day', inTime: '2026-03-30T23:58:00Z', late: '2026-03-30T23:59:30Z', margin: '24 hours' },
+    { granularity: 'hour', inTime: '2026-03-31T22:58:00Z', late: '2026-03-31T22:59:30Z', margin: 'an hour' },
   ] as const)(
-    'begins long after the CHECK has to be off again: partitions of a %s',
-    async (granularity, inTime, late, margin) => {
+    'begins long after the CHECK has to be off again: partitions of a $granularity',
+    async ({ granularity, inTime, late, margin }) => {
       await using database = await createDatabase(major)
       await database.sql(filled)
       const partsmith = tight(database)
       const wanted = { ...config, granularity, createAheadCount: 30 }
-      const of = (plan: MaintenancePlan): MaintenancePlan['operations'][number] | undefined =>
-        plan.operations.find(
-          (operation) => 'range' in operation && operation.range?.from === '2026-04-01 00:00:00+00',
-        )
-      expect(of(await partsmith.plan(wanted, { now: inTime }))).toMatchObject({ kind: 'create' })
+      expect(aprils(await partsmith.plan(wanted, { now: inTime }))).toMatchObject({ kind: 'create' })
       const plan = await partsmith.plan(wanted, { now: late })
-      expect(of(plan)).toBeUndefined()
+      expect(aprils(plan)).toBeUndefined()
       const found = plan.findings.find(({ range }) => range?.from === '2026-04-01 00:00:00+00')
       expect(found?.code).toBe('default-too-large')
       expect(found?.message).toContain('they may come in too soon for that')
@@ -155,6 +156,13 @@ describeEachServer('a range that is excluded from DEFAULT', (major) => {
     expect(summarizeRuns([result])).toBe('Readmitted 1.')
   })
 })
+
+/** What is done for the period that begins with April. */
+function aprils({ operations }: MaintenancePlan): Operation | undefined {
+  return operations.find(
+    (operation) => 'range' in operation && operation.range?.from === '2026-04-01 00:00:00+00',
+  )
+}
 
 const operationNow = Instant.from(now)
 
