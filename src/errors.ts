@@ -79,7 +79,7 @@ export class PartitionReferencedError extends PartitionError {
   }
 }
 
-/** The DEFAULT partition holds more rows of the new range than one short transaction may move. */
+/** The DEFAULT partition holds rows of the new range that may not be moved: too many, or a publication sends them. */
 export class RowsInDefaultError extends PartitionError {
   constructor(message: string, options: PartitionErrorOptions = {}) {
     super(message, { ...options, code: 'rows-in-default' })

@@ -7,7 +7,10 @@ export const exitCodes: readonly { readonly code: ExitCode; readonly meaning: st
     code: 0,
     meaning: 'Done, and nobody is needed. For `plan` without --check also where something is pending.',
   },
-  { code: 2, meaning: 'Something is pending (plan --check), or was left undone because it was not allowed.' },
+  {
+    code: 2,
+    meaning: 'Something is pending (plan --check), or was left undone: not allowed, or not come to.',
+  },
   { code: 6, meaning: 'Another maintainer holds the lock of a table.' },
   {
     code: 3,

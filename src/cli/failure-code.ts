@@ -59,6 +59,9 @@ export function exitCodeOfRun(
     error === undefined ? 0 : exitCodeOfError(error),
     result.issues.length > 0 || result.operations.some(({ status }) => status === 'refused') ? 3 : 0,
     exitCodeOfFindings(result.findings),
-    options.gated && result.withheldCount > 0 ? 2 : 0,
+    (options.gated && result.withheldCount > 0) ||
+    result.operations.some(({ status }) => status === 'not-run')
+      ? 2
+      : 0,
   ])
 }

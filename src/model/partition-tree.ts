@@ -68,6 +68,10 @@ export interface ParentTable {
   readonly mayEmptyDefault: boolean
   /** DEFAULT has the CHECK that excludes the range of a coming partition: rows of that range are refused. */
   readonly defaultExcludesRange?: true
+  /** A publication that sends rows as they leave DEFAULT or arrive beside it; only where there is a DEFAULT. */
+  readonly publishedBy?: string
+  /** OIDs of its foreign keys and of those that refer to it, as one text to compare; left out, they are not compared. */
+  readonly foreignKeyOids?: string
 }
 
 export type RelationKind = 'table' | 'partitioned' | 'foreign' | 'other'

@@ -1,6 +1,8 @@
+import { Instant } from '../model/instant.ts'
 import { defaultPartition } from '../model/partition-tree.ts'
 import type { TableName } from '../model/table-name.ts'
 import { formatTableName } from '../model/table-name.ts'
+import { instantOfWallClock } from '../model/time-zone.ts'
 import type { Evidence } from './evidence.ts'
 import type { Finding } from './finding.ts'
 import { finding } from './finding.ts'
@@ -9,20 +11,20 @@ import type { PlanInput, Survey } from './survey.ts'
 import type { Slot } from './timeline.ts'
 import { notDone } from './default-rows.ts'
 import { describeLimit, longestWaitMs, raiseLimit } from './lock-limit.ts'
-import { priceBesideDefault, priceOfMove } from './scan-price.ts'
+import { priceBesideDefault, priceOfMove, priceOfScan } from './scan-price.ts'
 
 /** How a partition gets its place beside DEFAULT: at once, with the range excluded from DEFAULT before, or not at all. */
 export type WayBesideDefault =
   | { readonly kind: 'attach'; readonly scans: readonly ScanUse[] }
-  | { readonly kind: 'exclude'; readonly scans: readonly [] }
+  | { readonly kind: 'exclude'; readonly scans: readonly []; readonly before: string }
   | { readonly kind: 'no'; readonly finding: Finding }
 
 /** Chooses by what PostgreSQL has to read under lock, and by whether anybody writes into the range. */
 export function wayBesideDefault(
   input: PlanInput,
-  { current }: Survey,
+  survey: Survey,
   about: {
-    readonly slot: Pick<Slot, 'from' | 'range'>
+    readonly slot: Pick<Slot, 'from' | 'to' | 'range'>
     /** The table that is attached again; left out, a new one is made. */
     readonly again?: TableName
     readonly evidence: Evidence
@@ -39,17 +41,59 @@ export function wayBesideDefault(
   const moveMs = priceOfMove(evidence.rowsInDefault.get(range.from) ?? 0)
   const scans = [{ relation: fallback.name, bytes, estimatedMs: estimatedMs + moveMs }]
   if (!price || price.estimatedMs <= longestWaitMs(input)) return { kind: 'attach', scans }
-  const isAhead = slot.from >= current.to && evidence.rowsAhead === false
-  if (!again && isAhead && fallback.kind === 'table') return { kind: 'exclude', scans: [] }
+  const isAhead = slot.from >= survey.current.to && evidence.rowsAhead === false
+  const before = validatedBefore(input, survey, slot)
+  const now = input.now ?? tree.server.now
+  const validated = now.add(BigInt(slowestScan * priceOfScan(evidence.defaultScan?.bytes ?? 0)) * 1_000n)
+  const mayExclude = !again && isAhead && fallback.kind === 'table'
+  if (mayExclude && Instant.compare(validated, before) < 0) {
+    return { kind: 'exclude', scans: [], before: before.toString() }
+  }
   const name = formatTableName(fallback.name)
   const once = tree.parent.defaultExcludesRange ? ', once the CHECK that excludes a range is off it' : ''
+  const why = mayExclude
+    ? `Rows of ${range.from} to ${range.to} would be refused while the range is excluded from it, and they may come in too soon for that`
+    : `Rows may come in for ${range.from} to ${range.to} at any time`
   return {
     kind: 'no',
     finding: finding('default-too-large', {
       relation: fallback.name,
       range,
-      message: `To attach a partition beside ${name} PostgreSQL reads all of it under a lock that stops readers and writers: about ${price.estimatedMs} ms, longer than ${describeLimit(input)}. Rows may come in for ${range.from} to ${range.to} at any time, so ${notDone(again, 'its partition')}, and they go on into DEFAULT${once}.`,
-      next: `Move rows out of DEFAULT until it is small and VACUUM it, or ${raiseLimit(input, price.estimatedMs)} if readers and writers may wait longer.`,
+      message: `To attach a partition beside ${name} PostgreSQL reads all of it under a lock that stops readers and writers: about ${price.estimatedMs} ms, longer than ${describeLimit(input)}. ${why}, so ${notDone(again, 'its partition')}, and they go on into DEFAULT${once}.`,
+      next: mayExclude
+        ? `Raise createAheadCount: a partition beside so large a DEFAULT is made at least ${formatHours(marginMs(slot))} before its period begins. Or move rows out of DEFAULT until it is small and VACUUM it, or ${raiseLimit(input, price.estimatedMs)}.`
+        : `Move rows out of DEFAULT until it is small and VACUUM it, or ${raiseLimit(input, price.estimatedMs)} if readers and writers may wait longer.`,
     }),
   }
+}
+
+/** From a disk it takes longer than with the table in memory. */
+const slowestScan = 4
+
+const hourMs = 3_600_000
+
+/**
+ * The last moment at which the CHECK may be validated: what comes after it, the attach or taking the CHECK off again, is
+ * given up early enough before the first row of the range is due that the next run comes in time to take the CHECK off.
+ */
+function validatedBefore(
+  { calculator, statementTimeoutMs = 10_000, giveUpAfterMs = 15_000 }: PlanInput,
+  { keyType }: Survey,
+  slot: Pick<Slot, 'from' | 'to'>,
+): Instant {
+  const begins =
+    keyType === 'timestamptz'
+      ? Instant.fromMicroseconds(slot.from)
+      : instantOfWallClock(slot.from, calculator.timeZone)
+  return begins.add(BigInt(marginMs(slot) + 2 * (statementTimeoutMs + giveUpAfterMs)) * -1_000n)
+}
+
+/** Whoever has partitions of an hour runs at least every hour, and nobody less often than every day. */
+function marginMs({ from, to }: Pick<Slot, 'from' | 'to'>): number {
+  return Math.min(24 * hourMs, Math.max(hourMs, Number((to - from) / 1_000n)))
+}
+
+function formatHours(ms: number): string {
+  const hours = Math.ceil(ms / hourMs)
+  return hours === 1 ? 'an hour' : `${hours} hours`
 }

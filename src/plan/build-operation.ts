@@ -35,7 +35,7 @@ export function createOperation(
     reason: Reason
     rowsInDefault: number
     scans: readonly ScanUse[]
-    excludesFromDefault?: true
+    excludesFromDefault?: { before: string }
   },
 ): CreateOperation {
   const { parent } = tree
@@ -309,6 +309,7 @@ function parentGuard(tree: PartitionTree): ParentGuard {
     parentOid: tree.parent.oid,
     defaultOid: fallback?.oid ?? null,
     ...(fallback && { default: fallback.name }),
+    ...(tree.parent.foreignKeyOids !== undefined && { foreignKeyOids: tree.parent.foreignKeyOids }),
   }
 }
 

@@ -110,7 +110,7 @@ export function decideCreation(
       const operation = createOperation(input, {
         ...about,
         scans: way.scans,
-        ...(way.kind === 'exclude' && { excludesFromDefault: true }),
+        ...(way.kind === 'exclude' && { excludesFromDefault: { before: way.before } }),
         partition: name,
         reason: createReason(input, reason),
       })

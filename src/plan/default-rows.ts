@@ -55,6 +55,14 @@ export function whyRowsCannotMove(
       next: again ? 'Attach it by hand.' : 'Create that partition by hand.',
     })
   }
+  if (rowsInDefault > 0 && tree.parent.publishedBy !== undefined) {
+    return finding('rows-in-default-published', {
+      relation: fallback.name,
+      range,
+      message: `${name} holds ${rowsInDefault} rows from ${range.from} to ${range.to}, and the publication ${tree.parent.publishedBy} sends changes of this table: subscribers would delete a moved row, and not get it again or stop at it, ${so}. Its rows go on into DEFAULT.`,
+      next: `Move them by hand in one transaction: delete them from ${name} into a temporary table, attach the partition, and insert them through ${formatTableName(tree.parent.name)}. Subscribers of a publication with publish_via_partition_root get both; without it, make the partition on the subscribers first.`,
+    })
+  }
   const ms = (priceBesideDefault(evidence)?.estimatedMs ?? 0) + priceOfMove(rowsInDefault)
   const isTooLong = rowsInDefault > 0 && ms > longestWaitMs(input)
   if (rowsInDefault > config.maxRowsFromDefault) {

@@ -36,6 +36,7 @@ export type FindingCode =
   | 'name-taken'
   | 'rows-in-default'
   | 'rows-in-default-referenced'
+  | 'rows-in-default-published'
   | 'default-too-large'
   | 'range-excluded'
   | 'rows-astray-in-default'
@@ -108,6 +109,10 @@ export const findingCatalog: Readonly<Record<FindingCode, readonly [FindingSever
   'rows-in-default-referenced': [
     'warning',
     'DEFAULT holds rows of a period, and other tables refer to this table, so they cannot be moved.',
+  ],
+  'rows-in-default-published': [
+    'warning',
+    'DEFAULT holds rows of a period, and a publication sends changes of this table, so they cannot be moved.',
   ],
   'default-too-large': [
     'warning',

@@ -89,8 +89,11 @@ export interface CreateOperation extends OperationBase {
   readonly maxRowsFromDefault: number
   /** Leaves all indexes to ATTACH, which would not take an exclusion constraint's and make a second one. */
   readonly attachBuildsIndexes?: true
-  /** Proves by a CHECK, validated beforehand, that DEFAULT holds nothing of the range: too large to be read under lock. */
-  readonly excludesFromDefault?: true
+  /**
+   * Proves by a CHECK that DEFAULT holds nothing of the range: too large to be read under lock. It is validated before
+   * this instant or not at all, because inserts of the range are refused meanwhile.
+   */
+  readonly excludesFromDefault?: { readonly before: string }
   /** The same parent, and the same DEFAULT or none. */
   readonly guard: ParentGuard
 }
@@ -155,6 +158,8 @@ export interface ParentGuard {
   readonly parentOid: string
   readonly defaultOid: string | null
   readonly default?: TableName
+  /** As in the tree. A key that came since has tables locked that the plan does not name. */
+  readonly foreignKeyOids?: string
 }
 
 export interface PartitionGuard {

@@ -31,6 +31,8 @@ export interface PlanInput {
   readonly lockTimeoutMs?: number
   /** How long is looked for rows that refer to what is to be detached. @default 10000 */
   readonly statementTimeoutMs?: number
+  /** How long a run tries again, in all, for locks that are not free. @default 15000 */
+  readonly giveUpAfterMs?: number
   /** Further positions whose periods are wanted, besides those that create-ahead asks for. */
   readonly explicit?: readonly bigint[]
   /** A detached table that is to be attached again, whatever retention and `dropAfter` say. */

@@ -59,6 +59,8 @@ export function parentTable(row: CatalogRow, others: readonly TableName[]): Pare
     mayCreate: isGiven(row, 'creates'),
     mayEmptyDefault: isGiven(row, 'empties_default'),
     ...(row['default_excludes'] === 'true' && { defaultExcludesRange: true }),
+    ...(typeof row['published_by'] === 'string' && { publishedBy: row['published_by'] }),
+    ...(typeof row['foreign_key_oids'] === 'string' && { foreignKeyOids: row['foreign_key_oids'] }),
   }
 }
 

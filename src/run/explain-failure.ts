@@ -90,6 +90,10 @@ function refusalError({ code, message }: Refusal, what: string, { kind }: Subjec
       return new RowsInDefaultError(
         `${what}: ${message}. Nothing was changed; raise maxRowsFromDefault if writers may wait longer, or move the rows by hand.`,
       )
+    case 'published':
+      return new RowsInDefaultError(
+        `${what}: ${message}. Nothing was changed; plan again to see what can be done.`,
+      )
     case 'referenced':
       return new PartitionReferencedError(
         kind === 'drop'
@@ -179,11 +183,10 @@ function statementError(about: Failure): PartitionError {
         cause,
       )
     case sqlStates.foreignKeyViolation:
+      if (subject.kind === 'create' || subject.kind === 'attach') return refersToNothing(about)
+      return stillReferred(about)
     case sqlStates.dependentObjectsStillExist:
-      return new PartitionReferencedError(
-        `${what}: ${said}${detailOf(error)}. Nothing was changed; remove what refers to it, then run again.`,
-        cause,
-      )
+      return stillReferred(about)
     case sqlStates.duplicateTable:
     case sqlStates.uniqueViolation:
       return new PartitionAlreadyExistsError(
@@ -209,6 +212,21 @@ function statementError(about: Failure): PartitionError {
     default:
       return failed
   }
+}
+
+function stillReferred({ error, what }: Failure): PartitionReferencedError {
+  return new PartitionReferencedError(
+    `${what}: ${describeError(error)}${detailOf(error)}. Nothing was changed; remove what refers to it, then run again.`,
+    { cause: error },
+  )
+}
+
+/** A key that is NOT VALID has not been checked for the rows that were there; each that is moved or attached is. */
+function refersToNothing({ error, state, what }: Failure): StatementFailedError {
+  return new StatementFailedError(
+    `${what}: ${describeError(error)}${detailOf(error)} (SQLSTATE ${state}). A row that belongs into it refers to one that does not exist. Nothing was changed; add that one or delete this, then run again.`,
+    { cause: error, sqlState: state, code: 'statement-failed' },
+  )
 }
 
 function outOfRange({ error, state, what, subject }: Failure): StatementFailedError {

@@ -29,8 +29,8 @@ export interface PartitionMetadataProvider {
    */
   readTrees?(tables: readonly TableName[], options?: ReadOptions): Promise<readonly TreeReading[]>
   /**
-   * Whether the table still has the partitions that it had when the tree was read, by OID. Cheap, because it is asked
-   * with the lock of the table in hand.
+   * Whether the table still has the partitions that it had when the tree was read, and the foreign keys in both
+   * directions, by OID. Cheap, because it is asked with the lock of the table in hand.
    *
    * A provider without it has a table of a fleet read again under its lock.
    */

@@ -29,6 +29,7 @@ import { carryOut } from './repository.ts'
 import { abortedBy, throwIfAborted } from './run-aborted.ts'
 import type { OperationOutcome } from './result.ts'
 import type { RunRecord } from './run-record.ts'
+import { RangeStillExcluded } from './still-excluded.ts'
 import { describeError } from './sql-state.ts'
 
 /** What the operations of one plan are run with. */
@@ -62,6 +63,7 @@ export async function runOperations(
   run: OperationRun,
   record: RunRecord,
 ): Promise<void> {
+  let isExcluded = false
   for (const [index, operation] of run.operations.entries()) {
     if (isDestructive(operation) && !run.allowDestructive) {
       record.withheld(operation, 'it takes rows out of reach, and that was not allowed')
@@ -71,11 +73,20 @@ export async function runOperations(
       record.outcome(operation, { status: 'not-run', durationMs: 0, message: 'its detach did not happen' })
       continue
     }
+    if (isExcluded && operation.kind === 'create' && operation.excludesFromDefault) {
+      record.outcome(operation, {
+        status: 'not-run',
+        durationMs: 0,
+        message: 'the CHECK for another range is still on DEFAULT',
+      })
+      continue
+    }
     try {
       const course = new OperationCourse((first) => {
         reportWait(parts.logger, operation, first)
       })
-      await runOne(parts, { run, operation, record, course })
+      const error = await runOne(parts, { run, operation, record, course })
+      isExcluded ||= error instanceof RangeStillExcluded
     } catch (error) {
       record.ended(error)
       for (const rest of run.operations.slice(index + 1)) {
@@ -95,8 +106,8 @@ interface One {
   readonly course: OperationCourse
 }
 
-/** Throws only what ends the run. */
-async function runOne(parts: OperationRunnerParts, one: One): Promise<void> {
+/** Throws only what ends the run; gives what else stood in the way of the operation. */
+async function runOne(parts: OperationRunnerParts, one: One): Promise<unknown> {
   const { run, operation, record, course } = one
   const started = performance.now()
   const waited = (): Pick<OperationOutcome, 'waited'> => (course.wait ? { waited: course.wait } : {})
@@ -111,6 +122,7 @@ async function runOne(parts: OperationRunnerParts, one: One): Promise<void> {
     })
     report(parts.logger, operation, result)
     if (result.status === 'done') await after(parts, one, result)
+    return undefined
   } catch (error) {
     const refused = isRefusal(error)
     record.outcome(operation, {
@@ -126,8 +138,9 @@ async function runOne(parts: OperationRunnerParts, one: One): Promise<void> {
       partition: operation.partition,
     })
     parts.logger.warn(describeError(error), { operation: operation.id })
-    const goesOn = refused || gaveWay(error) || (standsAlone(operation) && isFromServer(error))
+    const goesOn = refused || gaveWay(error) || standsAlone(operation, error)
     if (!goesOn && !run.continueOnError) throw error
+    return error
   }
 }
 
@@ -198,9 +211,15 @@ function gaveWay(error: unknown): boolean {
   return error instanceof StatementFailedError && error.code === 'lock-timeout'
 }
 
-/** A detach that cannot be finished, or a table that no longer fits, must not keep tomorrow's partition from being made. */
-function standsAlone({ kind }: Operation): boolean {
-  return kind === 'finalize' || kind === 'attach'
+/**
+ * A detach that cannot be finished, a table that no longer fits, or one row of DEFAULT that cannot be moved must not keep
+ * tomorrow's partition from being made.
+ */
+function standsAlone({ kind }: Operation, error: unknown): boolean {
+  if (!isFromServer(error)) return false
+  // A right that is missing to make one is missing to make them all.
+  const isDenied = error instanceof StatementFailedError && error.code === 'access-denied'
+  return kind === 'finalize' || kind === 'attach' || (kind === 'create' && !isDenied)
 }
 
 function isRefusal(error: unknown): boolean {

@@ -55,11 +55,12 @@ export class PostgresMetadataProvider implements PartitionMetadataProvider {
     { parent, partitions }: PartitionTree,
     options: ReadOptions = {},
   ): Promise<boolean> {
-    const { rows } = await this.#reading(options, (session) =>
-      session.query(toText(readChildren(parent.oid))),
+    const { rows } = await this.#reading(options, (session) => session.query(toText(readChildren(parent))))
+    const now = new Map(
+      rows.flatMap((row) => (row['oid'] === null ? [] : [[row['oid'], row['pending'] === 'true']])),
     )
-    const now = new Map(rows.map((row) => [row['oid'], row['pending'] === 'true']))
     return (
+      (parent.foreignKeyOids === undefined || rows[0]?.['foreign_key_oids'] === parent.foreignKeyOids) &&
       now.size === partitions.length &&
       partitions.every(({ oid, detachPending }) => now.get(oid) === detachPending)
     )

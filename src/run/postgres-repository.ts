@@ -98,20 +98,21 @@ export class PostgresPartitionRepository implements PartitionRepository {
     const [build, ...attach] = this.#steps(operation, run)
     const built = build && (await this.#build(operation, build, run))
     if (built?.status === 'raced' || isMadeAtOnce(operation)) return built ?? { status: 'done' }
+    const exclusion: Exclusion = { isOn: false }
     try {
-      const result = await this.#attach(operation, attach, run)
-      if (result.status === 'raced' && operation.excludesFromDefault) await this.#readmit(operation, run)
+      const result = await this.#attach(operation, attach, { ...run, exclusion })
+      if (result.status === 'raced' && exclusion.isOn) await this.#readmit(operation, run)
       return result
     } catch (error) {
-      if (built?.oid === undefined) throw error
-      if (operation.excludesFromDefault && isStopped(run)) {
-        const { signal: _, ...unstopped } = run
-        await this.#readmit(operation, { ...unstopped, patience: this.#patience(1 / 4) })
-      }
-      if (!isFromServer(error)) throw error
-      const own = { ...run, patience: this.#patience() }
-      const left = operation.excludesFromDefault && (await this.#readmit(operation, own))
-      await this.#removeBuilt(operation, built.oid, own)
+      const { signal: _, ...unstopped } = run
+      const isServers = isFromServer(error)
+      // Stopped while it was put on, it may be on; what the server has refused is not.
+      const readmits = isServers ? exclusion.isOn : operation.excludesFromDefault && isStopped(run)
+      const own = isServers
+        ? { ...run, patience: this.#patience() }
+        : { ...unstopped, patience: this.#patience(1 / 4) }
+      const left = readmits ? await this.#readmit(operation, own) : undefined
+      if (isServers && built?.oid !== undefined) await this.#removeBuilt(operation, built.oid, own)
       throw left ? stillExcluded(error, operation, left.why) : error
     }
   }
@@ -220,7 +221,7 @@ export class PostgresPartitionRepository implements PartitionRepository {
   async #attach(
     operation: CreateOperation | AttachOperation,
     steps: readonly Step[],
-    run: RunContext,
+    run: RunContext & { readonly exclusion?: Exclusion },
   ): Promise<OperationResult> {
     try {
       const outcome = await this.#runAttach(operation, steps, run)
@@ -235,11 +236,12 @@ export class PostgresPartitionRepository implements PartitionRepository {
   async #runAttach(
     operation: CreateOperation | AttachOperation,
     steps: readonly Step[],
-    run: RunContext,
+    run: RunContext & { readonly exclusion?: Exclusion },
   ): Promise<StepsOutcome> {
-    const excludes = operation.kind === 'create' && operation.excludesFromDefault === true
+    const excludes = operation.kind === 'create' && operation.excludesFromDefault !== undefined
     if (!excludes) return this.#run(steps, run, operation.locks)
     await this.#run(steps.slice(0, 1), run, operation.locks)
+    if (run.exclusion) run.exclusion.isOn = true
     return this.#run(steps.slice(1), { ...run, patience: this.#patience(1 / 4) }, operation.locks)
   }
 
@@ -369,6 +371,11 @@ export class PostgresPartitionRepository implements PartitionRepository {
         : `giveUpAfterMs is ${giveUpAfterMs}; it must be a whole number of milliseconds, or zero to try once.`
     return [...limits, patience]
   }
+}
+
+/** Whether the CHECK that excludes the range of an operation from DEFAULT was put on by it. */
+interface Exclusion {
+  isOn: boolean
 }
 
 /** By whoever started it: with the lock of the table lost, another run may be at work. */

@@ -77,6 +77,11 @@ export class RunRecord {
     )
   }
 
+  /** What a plan finds is so before its operations; one of them may have put an end to it. */
+  #isSettled({ code, relation }: Finding): boolean {
+    return code === 'range-excluded' && relation !== undefined && this.succeeded('readmit', relation)
+  }
+
   /** Remembers the error that ends the run; the first one counts. */
   ended(error: unknown): void {
     // What counts as an error afterwards is that there is one.
@@ -96,7 +101,7 @@ export class RunRecord {
       detachedCount: count('detach'),
       droppedCount: count('drop'),
       operations: this.#outcomes,
-      findings: this.#findings,
+      findings: this.#findings.filter((found) => !this.#isSettled(found)),
       issues: this.#issues,
       withheldCount: this.#withheld,
       ...(this.#error !== undefined && { error: describeError(this.#error), ...errorCode(this.#error) }),

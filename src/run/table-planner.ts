@@ -105,10 +105,12 @@ export class TablePlanner {
 }
 
 /** What the budget of the repository leaves for a wait. */
-function limitsOf({ budget }: PartitionRepository): Pick<PlanInput, 'lockTimeoutMs' | 'statementTimeoutMs'> {
+function limitsOf({
+  budget,
+}: PartitionRepository): Pick<PlanInput, 'lockTimeoutMs' | 'statementTimeoutMs' | 'giveUpAfterMs'> {
   if (!budget) return {}
-  const { lockTimeoutMs, statementTimeoutMs } = budget
-  return { lockTimeoutMs, statementTimeoutMs }
+  const { lockTimeoutMs, statementTimeoutMs, giveUpAfterMs } = budget
+  return { lockTimeoutMs, statementTimeoutMs, giveUpAfterMs }
 }
 
 export function nowOf({ now }: PlanOptions): { now?: Instant } {

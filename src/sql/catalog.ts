@@ -7,10 +7,13 @@
  * leaves out those whose detach is pending.
  */
 
+import type { ParentTable } from '../model/partition-tree.ts'
 import { exclusionName } from '../plan/readmission.ts'
 import { changedWhilePending } from './changed-while-pending.ts'
+import { foreignKeyOids, foreignKeyOidsNow } from './foreign-key-oids.ts'
+import { publishedBy } from './published.ts'
 import type { Sql } from './sql.ts'
-import { literal, sql } from './sql.ts'
+import { literal, sql, trustedSql } from './sql.ts'
 
 const pins = `
        pg_catalog.set_config('TimeZone', 'UTC', true),
@@ -72,10 +75,10 @@ const below = `CASE WHEN c.relkind = 'p' AND c.oid <> p.oid THEN (
  */
 export const readParents: string = `
 WITH parent AS (
-  SELECT w.ord, w.schema, w.name, c.namespace, c.oid, c.relowner, pt.partstrat, pt.partattrs::int2[] AS partattrs, pt.partdefid
+  SELECT w.ord, w.schema, w.name, c.namespace, c.oid, c.relowner, c.relhastriggers, pt.partstrat, pt.partattrs::int2[] AS partattrs, pt.partdefid
   FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS w(schema, name, ord)
   LEFT JOIN LATERAL (
-    SELECT c.oid, c.relowner, n.oid AS namespace
+    SELECT c.oid, c.relowner, c.relhastriggers, n.oid AS namespace
     FROM pg_namespace n JOIN pg_class c ON c.relnamespace = n.oid
     WHERE n.nspname = w.schema AND c.relname = w.name LIMIT 1) c ON true
   LEFT JOIN pg_partitioned_table pt ON pt.partrelid = c.oid
@@ -88,6 +91,8 @@ SELECT p.schema, p.name, p.oid::text, p.partstrat::text AS method,
                             AND has_table_privilege(p.partdefid, 'DELETE')))::text AS empties_default,
        EXISTS (SELECT FROM pg_constraint k WHERE k.conrelid = p.partdefid AND k.contype = 'c'
                AND k.conname = '${exclusionName}')::text AS default_excludes,
+       ${publishedBy('p.oid', 'p.partdefid')}::text AS published_by,
+       ${foreignKeyOids('p')} AS foreign_key_oids,
        array_to_json(p.partattrs)::text AS key,
        (SELECT json_object_agg(a.attnum, format_type(a.atttypid, NULL))
         FROM pg_attribute a WHERE a.attrelid = p.oid AND a.attnum = ANY (p.partattrs))::text AS key_types,
@@ -245,13 +250,16 @@ JOIN LATERAL (
 WHERE pg_relation_size(c.oid) = 0`
 
 /**
- * The partitions of a parent, DEFAULT among them, and which of them are being detached; asked outside of a transaction, so
- * nothing depends on `search_path`. The bare rows, because it is asked for each table and to sort costs as much again.
+ * The partitions of a parent, DEFAULT among them, which of them are being detached, and its foreign keys; asked outside of
+ * a transaction, so nothing depends on `search_path`. The bare rows, because it is asked for each table and to sort costs
+ * as much again. Without a partition there is one row, with the foreign keys alone.
  */
-export function readChildren(parentOid: string): Sql {
+export function readChildren({ oid, foreignKeyOids: known = '' }: ParentTable): Sql {
   return sql`
-SELECT i.inhrelid::pg_catalog.text AS oid, i.inhdetachpending::pg_catalog.text AS pending
-FROM pg_catalog.pg_inherits i WHERE i.inhparent OPERATOR(pg_catalog.=) ${literal(parentOid)}::pg_catalog.oid`
+SELECT i.inhrelid::pg_catalog.text AS oid, i.inhdetachpending::pg_catalog.text AS pending,
+       ${trustedSql(foreignKeyOidsNow('c', known))} AS foreign_key_oids
+FROM pg_catalog.pg_class c LEFT JOIN pg_catalog.pg_inherits i ON i.inhparent OPERATOR(pg_catalog.=) c.oid
+WHERE c.oid OPERATOR(pg_catalog.=) ${literal(oid)}::pg_catalog.oid`
 }
 
 /** The partitioned tables of the database that are no partitions themselves, for `init` and for guesses at a name. */

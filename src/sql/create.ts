@@ -24,11 +24,14 @@ import { execute } from './statement.ts'
  * writers do wait, so the table is built in a transaction before; between the two it carries a `building` marker.
  */
 export function createSteps(operation: CreateOperation, context: DdlContext): readonly Step[] {
+  const { excludesFromDefault } = operation
   const fallback = operation.guard.default
   if (isMadeAtOnce(operation)) return [createStep(operation, context)]
   return [
     buildStep(operation, context),
-    ...(operation.excludesFromDefault && fallback ? excludeSteps({ ...operation, fallback }, context) : []),
+    ...(excludesFromDefault && fallback
+      ? excludeSteps({ ...operation, excludesFromDefault, fallback }, context)
+      : []),
     attachStep(operation, context),
   ]
 }
@@ -48,7 +51,7 @@ function createStep(operation: CreateOperation, context: DdlContext): Transactio
     execute(createTable(operation)),
     {
       kind: 'found',
-      ask: lookAtNew(parent, partition),
+      ask: lookAtNew(parent, partition, guard),
       describe: `goes on only if the parent is that of the plan and has no DEFAULT; ALTER TABLE ${formatTableName(partition)} OWNER TO <the owner of ${formatTableName(parent)}>, if that is another role`,
       oid: (row) => readSeen(row).oid ?? undefined,
       make: (row) => {
@@ -79,7 +82,7 @@ function attach({ parent, partition, range }: CreateOperation | AttachOperation)
 
 function buildStep(operation: CreateOperation, context: DdlContext): TransactionStep {
   const { parent, partition, guard, range } = operation
-  const ask = lookAgain(parent, partition)
+  const ask = lookAgain(parent, partition, guard)
   return transaction(context, `build ${formatTableName(partition)}`, [
     {
       kind: 'guard',
@@ -122,8 +125,8 @@ export function attachStep(
 ): TransactionStep {
   const { parent, partition, guard } = operation
   const fallback = guard.default
-  const excludes = operation.kind === 'create' && operation.excludesFromDefault === true
-  const ask = lookAgain(parent, partition)
+  const excludes = operation.kind === 'create' && operation.excludesFromDefault !== undefined
+  const ask = lookAgain(parent, partition, guard)
   const attachGuard: Guard = {
     kind: 'guard',
     ask,
@@ -145,9 +148,7 @@ export function attachStep(
       : [execute(sql`LOCK TABLE ONLY ${qualified(parent)} IN SHARE UPDATE EXCLUSIVE MODE`)]),
     execute(sql`LOCK TABLE ONLY ${qualified(partition)} IN ACCESS EXCLUSIVE MODE`),
     attachGuard,
-    ...(fallback
-      ? [excludes ? excludedGuard({ ...operation, fallback }) : moveFromDefault({ ...operation, fallback })]
-      : []),
+    ...(fallback ? [excludes ? excludedGuard(fallback) : moveFromDefault({ ...operation, fallback })] : []),
     ...zoneOf(context),
     attach(operation),
     ...(fallback && excludes ? [dropExclusion(fallback)] : []),

@@ -1,3 +1,4 @@
+import { Instant } from '../model/instant.ts'
 import type { TableName } from '../model/table-name.ts'
 import { formatTableName } from '../model/table-name.ts'
 import type { CreateOperation, ReadmitOperation } from '../plan/operation.ts'
@@ -5,21 +6,23 @@ import { exclusionName } from '../plan/readmission.ts'
 import type { DdlContext } from './ddl-context.ts'
 import { forHours, transaction } from './ddl-context.ts'
 import { lockReferencing } from './lock-referencing.ts'
+import type { Seen } from './look-again.ts'
 import { checkParent, lookAgain, readSeen, refuse } from './look-again.ts'
 import type { Sql } from './sql.ts'
 import { ident, literal, qualified, sql } from './sql.ts'
 import type { Action, Guard, Refusal, Step } from './statement.ts'
 import { execute } from './statement.ts'
 
-type Exclusion = CreateOperation & { readonly fallback: TableName }
+type Exclusion = CreateOperation &
+  Required<Pick<CreateOperation, 'excludesFromDefault'>> & { readonly fallback: TableName }
 
 /**
  * Proves that DEFAULT holds no row of a range without a scan under a strong lock: a CHECK that is not valid yet takes a
  * moment, and validating it lets readers and writers go on. ATTACH then takes it as proof.
  *
  * From the first of the two transactions on an insert into the range fails with 23514, until the partition is attached
- * or the CHECK is taken off again; so this is only for ranges that nobody writes to yet. It is not begun while somebody is in the way of the ATTACH:
- * the first transaction takes all of its locks.
+ * or the CHECK is taken off again; so this is only for ranges that nobody writes to yet, and ends well before they begin. It
+ * is not begun while somebody is in the way of the ATTACH: the first transaction takes all of its locks.
  */
 export function excludeSteps(exclusion: Exclusion, context: DdlContext): readonly Step[] {
   const { parent, fallback, key, range } = exclusion
@@ -30,7 +33,7 @@ export function excludeSteps(exclusion: Exclusion, context: DdlContext): readonl
       ...lockReferencing(exclusion),
       execute(sql`LOCK TABLE ONLY ${qualified(parent)} IN ACCESS EXCLUSIVE MODE`),
       execute(sql`LOCK TABLE ONLY ${qualified(fallback)} IN ACCESS EXCLUSIVE MODE`),
-      defaultGuard(exclusion),
+      defaultGuard(exclusion, context),
       notYetGuard(exclusion),
       execute(
         sql`ALTER TABLE ONLY ${qualified(fallback)} ADD CONSTRAINT ${ident(exclusionName)} CHECK (NOT (${column} >= ${literal(range.from)} AND ${column} < ${literal(range.to)})) NOT VALID`,
@@ -38,15 +41,15 @@ export function excludeSteps(exclusion: Exclusion, context: DdlContext): readonl
     ]),
     transaction(forHours(context), `validate that ${name} holds nothing of the range`, [
       execute(sql`LOCK TABLE ONLY ${qualified(fallback)} IN SHARE UPDATE EXCLUSIVE MODE`),
-      defaultGuard(exclusion),
       stillGuard(exclusion),
+      whileThereIsTime(exclusion, context),
       execute(sql`ALTER TABLE ONLY ${qualified(fallback)} VALIDATE CONSTRAINT ${ident(exclusionName)}`),
     ]),
   ]
 }
 
 /** Asked under the locks of the attaching transaction: without the proof ATTACH would read all of DEFAULT. */
-export function excludedGuard({ fallback }: Exclusion): Guard {
+export function excludedGuard(fallback: TableName): Guard {
   return {
     kind: 'guard',
     ask: lookForExclusion(fallback),
@@ -64,7 +67,10 @@ function notYetGuard({ fallback }: Exclusion): Guard {
     check: (row) =>
       row === undefined
         ? undefined
-        : refuse('stale', `${formatTableName(fallback)} has the CHECK ${exclusionName} of another run`),
+        : refuse(
+            'stale',
+            `${formatTableName(fallback)} has the CHECK ${exclusionName} already, for another range or of another run`,
+          ),
   }
 }
 
@@ -117,11 +123,50 @@ function takenOff(fallback: TableName): Refusal {
   return refuse('stale', `the CHECK ${exclusionName} of ${formatTableName(fallback)} was taken off meanwhile`)
 }
 
-function defaultGuard({ parent, partition, fallback, guard }: Exclusion): Guard {
+function defaultGuard(exclusion: Exclusion, context: DdlContext): Guard {
+  const { parent, partition, fallback, guard } = exclusion
   return {
     kind: 'guard',
-    ask: lookAgain(parent, partition),
-    expect: 'the parent and its DEFAULT are those of the plan',
-    check: (row) => checkParent(readSeen(row), { parent, ...guard, default: fallback }),
+    ask: lookAgain(parent, partition, guard),
+    expect: `the parent and its DEFAULT are those of the plan, and it is before ${lastMoment(exclusion)}`,
+    check: (row) => {
+      const seen = readSeen(row)
+      const moved = checkParent(seen, { parent, ...guard, default: fallback })
+      return moved ?? (leftMs(exclusion, context, seen) > 0 ? undefined : tooLate(exclusion))
+    },
   }
+}
+
+/** However large DEFAULT is: its validation ends in time, or is ended. */
+function whileThereIsTime(exclusion: Exclusion, context: DdlContext): Action {
+  const { parent, partition, fallback, guard } = exclusion
+  return {
+    kind: 'found',
+    ask: lookAgain(parent, partition, guard),
+    describe: `goes on only if the parent and its DEFAULT are those of the plan; statement_timeout ends the next statement at ${lastMoment(exclusion)}`,
+    make: (row) => {
+      const seen = readSeen(row)
+      const moved = checkParent(seen, { parent, ...guard, default: fallback })
+      if (moved) return moved
+      const left = Math.min(leftMs(exclusion, context, seen), forHours(context).limits.statementTimeoutMs)
+      if (left <= 0) return tooLate(exclusion)
+      return [execute(sql`SELECT pg_catalog.set_config('statement_timeout', ${literal(`${left}ms`)}, true)`)]
+    },
+  }
+}
+
+function leftMs(exclusion: Exclusion, { now }: DdlContext, seen: Seen): number {
+  const { epochMicroseconds } = Instant.from(lastMoment(exclusion))
+  return Number((epochMicroseconds - (now ?? seen.now).epochMicroseconds) / 1_000n)
+}
+
+function lastMoment({ excludesFromDefault }: Exclusion): string {
+  return excludesFromDefault.before
+}
+
+function tooLate({ fallback, range }: Exclusion): Refusal {
+  return refuse(
+    'stale',
+    `${range.from} is too near by now for inserts from there on to be refused by ${formatTableName(fallback)} until the partition is attached`,
+  )
 }

@@ -1,10 +1,12 @@
 import { Instant } from '../model/instant.ts'
 import type { Marker } from '../model/marker.ts'
 import { decodeMarker } from '../model/marker.ts'
+import type { ParentTable } from '../model/partition-tree.ts'
 import type { TableName } from '../model/table-name.ts'
 import { formatTableName, sameTable } from '../model/table-name.ts'
 import type { Sql } from './sql.ts'
-import { literal, qualified, sql, toText } from './sql.ts'
+import { foreignKeyOidsNow } from './foreign-key-oids.ts'
+import { literal, qualified, sql, toText, trustedSql } from './sql.ts'
 import type { Refusal, Row } from './statement.ts'
 
 /**
@@ -12,9 +14,9 @@ import type { Refusal, Row } from './statement.ts'
  *
  * Names are looked up anew, so a table that was swapped for another of the same name shows another OID.
  */
-export function lookAgain(parent: TableName, partition: TableName): Sql {
+export function lookAgain(parent: TableName, partition: TableName, known?: KnownKeys): Sql {
   return sql`
-SELECT p.oid::text AS parent_oid, pg_get_userbyid(p.relowner)::text AS parent_owner, pt.partdefid::text AS default_oid, fn.nspname::text AS default_schema,
+SELECT p.oid::text AS parent_oid, pg_get_userbyid(p.relowner)::text AS parent_owner, pt.partdefid::text AS default_oid, ${keysNow(known)}fn.nspname::text AS default_schema,
        f.relname::text AS default_name, c.oid::text AS oid,
        pg_get_userbyid(c.relowner)::text AS owner, c.relispartition::text AS attached, i.inhparent::text AS attached_to, i.inhdetachpending::text AS pending,
        pg_get_expr(c.relpartbound, 0) AS bound, d.description AS comment,
@@ -35,15 +37,22 @@ LEFT JOIN pg_description d ON d.objoid = c.oid AND d.classoid = 'pg_class'::regc
  * The part of it that matters about a table that this transaction has made itself, like a parent that it has locked. With
  * as few joins as there can be, because it is asked for each new partition, and to plan them costs as much as to make it.
  */
-export function lookAtNew(parent: TableName, partition: TableName): Sql {
-  const known = literal(toText(qualified(parent)))
+export function lookAtNew(parent: TableName, partition: TableName, known: KnownKeys): Sql {
+  const its = literal(toText(qualified(parent)))
   const made = literal(toText(qualified(partition)))
   return sql`
 SELECT p.oid::text AS parent_oid, pg_get_userbyid(p.relowner)::text AS parent_owner, pt.partdefid::text AS default_oid,
-       ${made}::regclass::oid::text AS oid,
+       ${keysNow(known)}${made}::regclass::oid::text AS oid,
        pg_get_userbyid((SELECT c.relowner FROM pg_class c WHERE c.oid = ${made}::regclass))::text AS owner
 FROM pg_class p, pg_partitioned_table pt
-WHERE p.oid = ${known}::regclass AND pt.partrelid = ${known}::regclass`
+WHERE p.oid = ${its}::regclass AND pt.partrelid = ${its}::regclass`
+}
+
+/** The foreign keys that a plan knows of, where it matters whether there are others by now. */
+export type KnownKeys = Pick<ParentTable, 'foreignKeyOids'>
+
+function keysNow({ foreignKeyOids: known }: KnownKeys = {}): Sql {
+  return known === undefined ? sql`` : sql`${trustedSql(foreignKeyOidsNow('p', known))} AS foreign_key_oids, `
 }
 
 /** The same about a partition that is known by its OID, whatever its name is now; no row when it is gone. */
@@ -65,6 +74,8 @@ export interface Seen {
   readonly defaultOid: string | null
   /** What the DEFAULT partition is called now. */
   readonly default: TableName | null
+  /** Null where it was not asked. */
+  readonly foreignKeyOids: string | null
   readonly oid: string | null
   readonly owner: string | null
   readonly attachedTo: string | null
@@ -89,6 +100,7 @@ export function readSeen(row: Row | undefined): Seen {
     defaultOid: defaultOid === '0' ? null : defaultOid,
     default:
       defaultSchema === null || defaultName === null ? null : { schema: defaultSchema, name: defaultName },
+    foreignKeyOids: text('foreign_key_oids'),
     oid: text('oid'),
     owner: text('owner'),
     attachedTo: text('attached') === 'true' ? text('attached_to') : null,
@@ -113,12 +125,15 @@ export function checkParent(
     readonly defaultOid?: string | null
     /** What DEFAULT is called in the statements that follow. */
     readonly default?: TableName
+    readonly foreignKeyOids?: string
   },
 ): Refusal | undefined {
   const name = formatTableName(expected.parent)
   if (seen.parentOid === null) return refuse('not-found', `${name} does not exist any more`)
   if (seen.parentOid !== expected.parentOid)
     return refuse('stale', `${name} is another table now than when this was planned`)
+  if (expected.foreignKeyOids !== undefined && seen.foreignKeyOids !== expected.foreignKeyOids)
+    return refuse('stale', `${name} has other foreign keys now, or is referred to by others`)
   if (expected.defaultOid === undefined) return undefined
   if (seen.defaultOid === expected.defaultOid) {
     // Under its planned name there may be another table by now.

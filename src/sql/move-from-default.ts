@@ -4,8 +4,9 @@ import type { EvidenceRequest } from '../plan/evidence.ts'
 import type { RangeText } from '../plan/operation.ts'
 import { jsonColumn, jsonTexts, member } from './json-column.ts'
 import { refuse } from './look-again.ts'
+import { publishedBy } from './published.ts'
 import type { Sql } from './sql.ts'
-import { ident, join, literal, qualified, sql, wholeNumber } from './sql.ts'
+import { ident, join, literal, qualified, sql, toText, trustedSql, wholeNumber } from './sql.ts'
 import type { Action, Row } from './statement.ts'
 import { execute } from './statement.ts'
 
@@ -24,7 +25,8 @@ interface Move {
  * The parent and DEFAULT are locked, so the count is exact and stays so. One statement deletes and inserts, with the
  * columns named on both sides, because DEFAULT may have them in another order, and without the generated ones, which
  * cannot be written. Triggers do not fire: for the parent nothing is deleted or inserted. Where another table refers to
- * this one nothing is moved, because ON DELETE would act on the rows that refer.
+ * this one nothing is moved, because ON DELETE would act on the rows that refer; and where a publication sends what is
+ * deleted or inserted nothing is, because the table that is filled is not attached yet, and so not known to a subscriber.
  */
 export function moveFromDefault(move: Move): Action {
   const { fallback, range, key, maxRowsFromDefault } = move
@@ -46,7 +48,8 @@ SELECT (SELECT count(*) FROM (SELECT FROM ${qualified(fallback)} WHERE ${inRange
           AND (t.tgrelid IN (SELECT oid FROM fallback) AND t.tgtype & 8 = 8
             OR t.tgrelid = ${oidOf(move.partition)} AND t.tgtype & 4 = 4))::text AS triggers,
        (SELECT min(c.conrelid::regclass::text) FROM pg_constraint c
-        WHERE c.contype = 'f' AND c.confrelid IN (SELECT oid FROM fallback)) AS referenced_by`,
+        WHERE c.contype = 'f' AND c.confrelid IN (SELECT oid FROM fallback)) AS referenced_by,
+       ${trustedSql(publishedBy(toText(oidOf(move.parent)), toText(oidOf(fallback))))}::text AS published_by`,
     describe: `if DEFAULT holds rows from ${range.from} to ${range.to}: move them (refused above ${maxRowsFromDefault}) with WITH moved AS (DELETE FROM ${formatTableName(fallback)} .. RETURNING ..) INSERT INTO ${formatTableName(move.partition)} ..`,
     rows: (row) => Number(row['rows']),
     make: (row) => moveFound(move, row),
@@ -57,6 +60,12 @@ function moveFound(move: Move, row: Row): readonly Action[] | ReturnType<typeof 
   const { fallback, range, maxRowsFromDefault } = move
   const rows = Number(row['rows'])
   if (rows === 0) return []
+  if (typeof row['published_by'] === 'string') {
+    return refuse(
+      'published',
+      `${formatTableName(fallback)} holds rows from ${range.from} to ${range.to}, and the publication ${row['published_by']} sends changes of this table: subscribers would delete a row that is moved, and not get it again or stop at it`,
+    )
+  }
   if (rows > maxRowsFromDefault) {
     return refuse(
       'rows-in-default',

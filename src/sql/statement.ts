@@ -107,6 +107,7 @@ export interface Refusal {
     | 'pending'
     | 'raced'
     | 'rows-in-default'
+    | 'published'
     | 'referenced'
     | 'unlike'
     | 'lacks'

@@ -30,7 +30,7 @@ describeEachServer('a DEFAULT that is too large to be read under a lock', (major
     expect(plan.operations).toMatchObject([
       {
         kind: 'create',
-        excludesFromDefault: true,
+        excludesFromDefault: { before: '2026-03-30T23:59:10Z' },
         hazards: ['access-exclusive-lock', 'cancels-standby-queries', 'rejects-inserts'],
       },
     ])
@@ -247,7 +247,7 @@ describeEachServer('a DEFAULT that is too large to be read under a lock', (major
     const plan = await partsmith.plan(config, { now })
     expect(plan.operations).toMatchObject([
       { kind: 'readmit', partition: { name: 'rest' } },
-      { kind: 'create', excludesFromDefault: true },
+      { kind: 'create', excludesFromDefault: { before: '2026-03-30T23:59:10Z' } },
     ])
     const [outcome] = await partsmith.service.runFleet([{ config: { ...config, createAheadCount: 1 } }], {
       now,

@@ -135,10 +135,16 @@ function renderIssues(
 export function summarizeRuns(results: readonly MaintenanceResult[]): string {
   const total = (count: (result: MaintenanceResult) => number): number =>
     results.reduce((sum, result) => sum + count(result), 0)
+  const done = (kind: OperationOutcome['kind']): number =>
+    total(
+      ({ operations }) => operations.filter((each) => each.kind === kind && each.status === 'done').length,
+    )
   const parts = [
+    ['readmitted', done('readmit')],
     ['created', total(({ createdCount }) => createdCount)],
     ['attached', total(({ attachedCount }) => attachedCount)],
     ['finalized', total(({ finalizedCount }) => finalizedCount)],
+    ['unmarked', done('unmark')],
     ['detached', total(({ detachedCount }) => detachedCount)],
     ['dropped', total(({ droppedCount }) => droppedCount)],
   ] as const

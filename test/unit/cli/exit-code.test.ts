@@ -80,6 +80,9 @@ describe('exit codes', () => {
     // A drop whose detach was refused waits for the next run; nobody has to allow anything.
     expect(exitCodeOfRun(resultOf({ withheldCount: 2 }), undefined, gate)).toBe(0)
     expect(exitCodeOfRun(resultOf({ operations: [refused] }), undefined, gate)).toBe(3)
+    const left = { ...refused, status: 'not-run' } as const
+    expect(exitCodeOfRun(resultOf({ operations: [left] }), undefined, gate)).toBe(2)
+    expect(exitCodeOfRun(resultOf({ operations: [refused, left] }), undefined, gate)).toBe(3)
     const warning = { step: 'hook', severity: 'warning', message: 'm' } as const
     expect(
       exitCodeOfRun(resultOf({ issues: [warning], withheldCount: 1 }), undefined, { ...gate, gated: true }),
