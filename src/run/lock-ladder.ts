@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
+import type { TableName } from '../model/table-name.ts'
 import type { Holder, LockHolder, WantedLock } from '../plan/blocker.ts'
 import { adviceAbout, givesWay, inTheWay } from '../plan/blocker.ts'
 import type { DdlLimits } from '../sql/settings.ts'
@@ -30,8 +31,10 @@ export interface Ladder {
 export interface Attempt {
   /** Aborts when the run is stopped, and when others have waited behind the watched session for too long. */
   readonly signal: AbortSignal
-  /** An autovacuum was in the way, and may be asked to give way. */
-  readonly hurry: boolean
+  /** Counted from 1. */
+  readonly number: number
+  /** Where an autovacuum was in the way that may be asked to give way. */
+  readonly vacuumed: readonly TableName[]
   /** Watches a session, once there is a connection to do it with, until the function that comes back is called. */
   watch(pid: number): Promise<() => Promise<void>>
   /** Says that the step must not be tried again if it fails from here on. */
@@ -76,7 +79,7 @@ const mostTimesToGiveWay = 4
 /** Tries a step again, with longer and longer pauses, for as long as it fails only because others are at work. */
 export async function tryUntilFree<T>(ladder: Ladder, step: (attempt: Attempt) => Promise<T>): Promise<T> {
   const { client, signal, budget, patience, locks } = ladder
-  let hurry = false
+  let vacuumed: readonly TableName[] = []
   let gaveWayTimes = 0
   for (let attempts = 1; ; attempts++) {
     const started = performance.now()
@@ -85,7 +88,8 @@ export async function tryUntilFree<T>(ladder: Ladder, step: (attempt: Attempt) =
     try {
       return await step({
         signal: signal ? AbortSignal.any([signal, gaveWay.signal]) : gaveWay.signal,
-        hurry,
+        number: attempts,
+        vacuumed,
         watch: (pid) =>
           watchOver(client, {
             pid,
@@ -116,7 +120,7 @@ export async function tryUntilFree<T>(ladder: Ladder, step: (attempt: Attempt) =
           cause: error,
         })
       }
-      hurry = seen.looker.mayHurry && holders.some(givesWay)
+      vacuumed = seen.looker.mayHurry ? holders.filter(givesWay).map(({ relation }) => relation) : []
       await sleep(pauseMs, undefined, signal ? { signal } : {}).catch(() => undefined)
       throwIfAborted(signal, 'The run was stopped while it waited to try again for a lock.')
     }
@@ -136,14 +140,20 @@ function whyAgain(
   const { statementTimeoutMs } = waitsForSnapshots ?? budget
   if (gaveWay.aborted && gaveWay.reason instanceof GaveWay) return `${gaveWay.reason.message}, so it gave way`
   if (error instanceof NotNow) return error.message
-  if (hasSqlState(error, 'lockNotAvailable'))
-    return `a lock was not free within ${lockTimeoutMs} ms, so it gave way`
+  if (hasSqlState(error, 'lockNotAvailable')) return `${notFree(tookMs, lockTimeoutMs)}, so it gave way`
   if (hasSqlState(error, 'deadlockDetected')) return 'the server ended it to resolve a deadlock'
   // A cancellation that comes sooner is not the timeout: somebody wants it to stop.
   if (hasSqlState(error, 'queryCanceled') && tookMs >= statementTimeoutMs) {
     return `a statement did not end within ${statementTimeoutMs} ms`
   }
   return undefined
+}
+
+/** Only the first lock is waited for; one that is refused sooner is another. */
+function notFree(tookMs: number, lockTimeoutMs: number): string {
+  return tookMs < lockTimeoutMs
+    ? 'a lock was not free at once, and none is waited for with another in hand'
+    : `a lock was not free within ${lockTimeoutMs} ms`
 }
 
 async function holdersOf(

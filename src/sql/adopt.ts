@@ -4,6 +4,7 @@ import { formatTableName } from '../model/table-name.ts'
 import type { DdlContext } from './ddl-context.ts'
 import { transaction } from './ddl-context.ts'
 import { checkDetached, checkParent, lookAgain, readSeen, refuse } from './look-again.ts'
+import { takeFirst } from './take-locks.ts'
 import { literal, qualified, sql } from './sql.ts'
 import type { Guard, Step } from './statement.ts'
 import { execute } from './statement.ts'
@@ -24,7 +25,7 @@ export function adoptSteps(
   const ask = lookAgain(parent, table)
   return [
     transaction(context, `adopt ${formatTableName(table)}`, [
-      execute(sql`LOCK TABLE ONLY ${qualified(table)} IN SHARE UPDATE EXCLUSIVE MODE`),
+      ...takeFirst(sql`LOCK TABLE ONLY ${qualified(table)} IN SHARE UPDATE EXCLUSIVE MODE`),
       {
         kind: 'guard',
         ask,
