@@ -179,7 +179,7 @@ const cases: readonly RenderedCase[] = [
       /for each foreign key of public\.events__2026_02: ALTER TABLE public\.events__2026_02 DROP CONSTRAINT/,
     ],
     extra:
-      /^(ALTER TABLE .* DROP CONSTRAINT|SELECT k\.conname|SELECT pg_describe_object|WITH RECURSIVE part)/,
+      /^(ALTER TABLE .* DROP CONSTRAINT|SELECT json_agg.* AS may_loop|LOCK TABLE ONLY "public"\."users" IN ACCESS EXCLUSIVE MODE$|DO '.* NOWAIT;|SELECT k\.conname|SELECT pg_describe_object|WITH RECURSIVE part)/s,
   },
   {
     what: 'drop of a table that was never attached, and its creation',
