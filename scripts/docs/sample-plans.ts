@@ -34,6 +34,7 @@ export const serverFacts: PartitionTree['server'] = {
   role: 'app',
   database,
   deadlockTimeoutMs: 1000,
+  shortestDeadlockTimeoutMs: 1000,
 }
 
 const config = new TablePartitionConfig({

@@ -20,6 +20,8 @@ export interface ServerFacts {
   /** `current_user`: whose rights the rights below are. */
   readonly role: string
   readonly deadlockTimeoutMs: number
+  /** The shortest that is known of those who use the database. */
+  readonly shortestDeadlockTimeoutMs: number
   /** Set where a pooler stands in between: nothing can be SET for the statement after it, outside of a transaction. */
   readonly pooled?: true
 }

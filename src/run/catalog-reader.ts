@@ -100,6 +100,7 @@ function serverFacts(row: CatalogRow): ServerFacts {
     database: `${text(row, 'system')}/${text(row, 'database')}`,
     role: text(row, 'role'),
     deadlockTimeoutMs: Number(row['deadlock_timeout']) * 1_000,
+    shortestDeadlockTimeoutMs: Number(row['shortest_deadlock_timeout_ms']),
   }
 }
 

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
+import type { TableName } from '../model/table-name.ts'
 import type { Holder, LockHolder, WantedLock } from '../plan/blocker.ts'
 import { adviceAbout, givesWay, inTheWay } from '../plan/blocker.ts'
 import type { DdlLimits } from '../sql/settings.ts'
@@ -33,8 +34,10 @@ export interface Ladder {
 export interface Attempt {
   /** Aborts when the run is stopped, and when others have waited behind the watched session for too long. */
   readonly signal: AbortSignal
-  /** An autovacuum was in the way, and may be asked to give way. */
-  readonly hurry: boolean
+  /** Counted from 1. */
+  readonly number: number
+  /** Where an autovacuum was in the way that may be asked to give way. */
+  readonly vacuumed: readonly TableName[]
   /**
    * Watches a session, once there is a connection to do it with, until the function that comes back is called; `waits`
    * is for one that waits on its own for others who hold locks.
@@ -94,7 +97,7 @@ const mostTimesToGiveWay = 4
 /** Tries a step again, with longer and longer pauses, for as long as it fails only because others are at work. */
 export async function tryUntilFree<T>(ladder: Ladder, step: (attempt: Attempt) => Promise<T>): Promise<T> {
   const { client, signal, budget, patience, locks, course } = ladder
-  let hurry = false
+  let vacuumed: readonly TableName[] = []
   let gaveWayTimes = 0
   for (let attempts = 1; ; attempts++) {
     const started = performance.now()
@@ -103,7 +106,8 @@ export async function tryUntilFree<T>(ladder: Ladder, step: (attempt: Attempt) =
     try {
       return await step({
         signal: signal ? AbortSignal.any([signal, gaveWay.signal]) : gaveWay.signal,
-        hurry,
+        number: attempts,
+        vacuumed,
         watch: (pid, { waits } = { waits: false }) =>
           watchOver(client, {
             pid,
@@ -147,7 +151,7 @@ export async function tryUntilFree<T>(ladder: Ladder, step: (attempt: Attempt) =
           cause: error,
         })
       }
-      hurry = seen.looker.mayHurry && holders.some(givesWay)
+      vacuumed = seen.looker.mayHurry ? holders.filter(givesWay).map(({ relation }) => relation) : []
       await sleep(pauseMs, undefined, signal ? { signal } : {}).catch(() => undefined)
       course?.waited({ durationMs: pauseMs })
       throwIfAborted(signal, 'The run was stopped while it waited to try again for a lock.')
@@ -167,7 +171,12 @@ function whyAgain(
   const { statementTimeoutMs } = waitsForSnapshots ?? budget
   if (gaveWay.aborted && gaveWay.reason instanceof GaveWay) return `${gaveWay.reason.message}, so it gave way`
   if (error instanceof NotNow) return error.message
-  if (hasSqlState(error, 'lockNotAvailable')) return notFreeWithin(limits)
+  if (hasSqlState(error, 'lockNotAvailable')) {
+    // Only the first lock is waited for; one that is refused sooner is another.
+    return tookMs < limits.lockTimeoutMs
+      ? 'a lock was not free at once, and none is waited for with another in hand, so it gave way'
+      : notFreeWithin(limits)
+  }
   if (hasSqlState(error, 'deadlockDetected')) return 'the server ended it to resolve a deadlock'
   // A cancellation that comes sooner is not the timeout: somebody wants it to stop.
   if (hasSqlState(error, 'queryCanceled') && tookMs >= statementTimeoutMs) {

@@ -112,7 +112,8 @@ async function lookAgainAndAgain(
     const waiting = Number(row?.['waiting'])
     // What was asked for before the end may not be told after it: the connection may serve somebody else by then.
     if (over.aborted) return
-    if (waiting > 0 && longestMs + everyMs >= watched.mostMs) {
+    const isInHand = row?.['in_hand'] === 'true'
+    if (waiting > 0 && (isInHand || longestMs + everyMs >= watched.mostMs)) {
       watched.giveWay(new GaveWay(waiting, longestMs))
       return
     }

@@ -324,6 +324,7 @@ export class PostgresPartitionRepository implements PartitionRepository {
   #context({ server, now }: Pick<RunContext, 'server' | 'now'>): DdlContext {
     return {
       deadlockTimeoutMs: server.deadlockTimeoutMs,
+      shortestDeadlockTimeoutMs: server.shortestDeadlockTimeoutMs,
       database: server.database,
       limits: this.budget,
       ddlTimezone: this.ddlTimezone,

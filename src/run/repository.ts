@@ -20,7 +20,7 @@ import type { Patience } from './patience.ts'
 /** What an operation is carried out with. */
 export interface RunContext {
   /** As read with the tree that was planned from. */
-  readonly server: Pick<ServerFacts, 'database' | 'deadlockTimeoutMs'>
+  readonly server: Pick<ServerFacts, 'database' | 'deadlockTimeoutMs' | 'shortestDeadlockTimeoutMs'>
   readonly signal?: AbortSignal
   /** Stands in for the server's clock in the marker. */
   readonly now?: Instant

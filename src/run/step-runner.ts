@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
 import { ServerUnsupportedError } from '../errors.ts'
-import { hurryAutovacuum } from '../sql/blockers.ts'
+import type { TableName } from '../model/table-name.ts'
+import { hurryAutovacuum, waitForAutovacuum } from '../sql/blockers.ts'
+import type { Sql } from '../sql/sql.ts'
 import { toText } from '../sql/sql.ts'
 import type {
   Action,
@@ -18,7 +20,7 @@ import { NotNow, tryUntilFree } from './lock-ladder.ts'
 import { GaveWay } from './lock-watch.ts'
 import type { Session } from './session.ts'
 import { withConnection } from './session.ts'
-import { hasSqlState } from './sql-state.ts'
+import { hasSqlState, sqlStateOf } from './sql-state.ts'
 import { StatementBatch } from './statement-batch.ts'
 
 /** A guard or an answer found at run time said no; the transaction was rolled back and nothing was changed by it. */
@@ -101,14 +103,14 @@ async function runTransaction(
   attempt: Attempt,
 ): Promise<StepsOutcome> {
   const watch: { stop?: () => Promise<void> } = {}
+  for (const table of attempt.vacuumed) await moveAutovacuum(session, { table, settings: step.settings })
   try {
     return await session.transaction(async () => {
       // Through a pooler, which session it is shows only in the transaction.
       watch.stop = await attempt.watch(session.pid)
       const batch = new StatementBatch(session)
       await batch.add(toText(step.settings))
-      if (attempt.hurry) await batch.add(toText(hurryAutovacuum))
-      const outcome = await runActions(batch, step.actions)
+      const outcome = await runActions(batch, step.actions, attempt)
       await batch.finish()
       return outcome
     })
@@ -117,11 +119,35 @@ async function runTransaction(
   }
 }
 
-async function runActions(batch: StatementBatch, actions: readonly Action[]): Promise<StepsOutcome> {
+/** Beforehand and with nothing in hand: the step itself waits only for the first of its locks. */
+async function moveAutovacuum(
+  session: Session,
+  { table, settings }: { readonly table: TableName; readonly settings: Sql },
+): Promise<void> {
+  try {
+    await session.transaction(async () => {
+      for (const statement of [settings, hurryAutovacuum, waitForAutovacuum(table)])
+        await session.query(toText(statement))
+    })
+  } catch (error) {
+    // Where the table is not free even so, or not ours to lock, the step finds out by itself.
+    if (sqlStateOf(error) === undefined) throw error
+  }
+}
+
+async function runActions(
+  batch: StatementBatch,
+  actions: readonly Action[],
+  attempt: Attempt,
+): Promise<StepsOutcome> {
   let outcome: StepsOutcome = { rowsMoved: 0 }
   for (const action of actions) {
     if (action.kind === 'execute') {
       await batch.add(toText(action.sql))
+      continue
+    }
+    if (action.kind === 'locks') {
+      outcome = merged(outcome, await runActions(batch, action.take(attempt.number), attempt))
       continue
     }
     const row = await batch.ask(toText(action.ask))
@@ -132,7 +158,7 @@ async function runActions(batch: StatementBatch, actions: readonly Action[]): Pr
     }
     const made = action.make(row ?? {})
     if ('code' in made) throw new StepRefused(made)
-    outcome = merged(merged(outcome, await runActions(batch, made)), {
+    outcome = merged(merged(outcome, await runActions(batch, made, attempt)), {
       rowsMoved: action.rows?.(row ?? {}) ?? 0,
       ...oidIn(action.oid?.(row ?? {})),
       ...(action.measured && { measured: action.measured(row ?? {}) }),

@@ -6,6 +6,7 @@ import { transaction } from './ddl-context.ts'
 import type { FormerPartition } from './like-a-partition.ts'
 import { likePartitionGuard } from './like-a-partition.ts'
 import { checkDetached, checkParent, lookAgain, readSeen } from './look-again.ts'
+import { takeFirst } from './take-locks.ts'
 import { literal, qualified, sql } from './sql.ts'
 import type { Action, Step } from './statement.ts'
 import { execute } from './statement.ts'
@@ -21,7 +22,7 @@ export function adoptSteps(
   const ask = lookAgain(parent, table)
   return [
     transaction(context, `adopt ${formatTableName(table)}`, [
-      execute(sql`LOCK TABLE ONLY ${qualified(table)} IN SHARE UPDATE EXCLUSIVE MODE`),
+      ...takeFirst(sql`LOCK TABLE ONLY ${qualified(table)} IN SHARE UPDATE EXCLUSIVE MODE`),
       {
         kind: 'guard',
         ask,

@@ -2,7 +2,7 @@ import type { TableName } from '../model/table-name.ts'
 import type { Holder, LockHolder, Looker } from '../plan/blocker.ts'
 import { lockModeFrom } from '../plan/lock-conflicts.ts'
 import type { Sql } from './sql.ts'
-import { join, literal, sql, wholeNumber } from './sql.ts'
+import { join, literal, qualified, sql, wholeNumber } from './sql.ts'
 import type { Row } from './statement.ts'
 
 /*
@@ -101,13 +101,24 @@ export function readLooker(row: Row | undefined): Looker {
   return { role: String(row?.['role']), mayHurry: row?.['may_hurry'] === 'true' }
 }
 
-/** How many wait behind a session, and for how long the one who has waited longest. */
+/**
+ * How many wait behind a session, for how long the one who has waited longest, and whether any of them waits for a lock
+ * that it has in hand while it waits itself: then they can become part of a deadlock.
+ */
 export function waitingBehind(pid: number): Sql {
   return sql`
+WITH l AS MATERIALIZED (SELECT * FROM pg_locks), own AS (SELECT * FROM l WHERE pid = ${literal(String(pid))}::int)
 SELECT count(*)::text AS waiting,
-       floor(coalesce(extract(epoch FROM max(clock_timestamp() - l.waitstart)), 0) * 1000)::bigint::text AS longest_ms
-FROM pg_locks l
+       floor(coalesce(extract(epoch FROM max(clock_timestamp() - l.waitstart)), 0) * 1000)::bigint::text AS longest_ms,
+       (EXISTS (SELECT FROM own WHERE NOT granted)
+        AND coalesce(bool_or(EXISTS (SELECT FROM own WHERE granted AND relation = l.relation AND database = l.database)), false))::text AS in_hand
+FROM l
 WHERE NOT l.granted AND ${literal(String(pid))}::int = ANY (pg_blocking_pids(l.pid))`
+}
+
+/** An autovacuum is in the way of this, and nobody who reads or writes is, nor has to wait for it. */
+export function waitForAutovacuum(table: TableName): Sql {
+  return sql`LOCK TABLE ONLY ${qualified(table)} IN SHARE UPDATE EXCLUSIVE MODE`
 }
 
 /** Has the server look for a deadlock soon: it is that look which asks an autovacuum to give way to a waiter. */

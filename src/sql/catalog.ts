@@ -33,6 +33,26 @@ const pins = `
 export const pinSettings: string = `SELECT ${pins}`
 
 /**
+ * How soon anybody looks for a deadlock who uses the database, as far as it is written down: the session itself, and the
+ * roles and databases that have a setting of their own. Backslashes mean something else in some sessions. Where this role has one, what the server has for the others
+ * cannot be seen, and is taken for no more than the default.
+ */
+const shortestDeadlockTimeout = `(
+         SELECT least(s.setting::pg_catalog.float8,
+                      CASE WHEN s.source OPERATOR(pg_catalog.=) ANY ('{user,database user,client,override,interactive,test,session}'::pg_catalog.text[])
+                           THEN s.boot_val::pg_catalog.float8 END,
+                      (SELECT pg_catalog.min(f.parts[1]::pg_catalog.float8 OPERATOR(pg_catalog.*)
+                                CASE f.parts[2] WHEN 'us' THEN 0.001 WHEN 's' THEN 1000 WHEN 'min' THEN 60000
+                                                WHEN 'h' THEN 3600000 WHEN 'd' THEN 86400000 ELSE 1 END::pg_catalog.float8)
+                       FROM pg_catalog.pg_db_role_setting r
+                       CROSS JOIN LATERAL pg_catalog.unnest(r.setconfig) AS c(entry)
+                       CROSS JOIN LATERAL pg_catalog.regexp_match(c.entry, '^deadlock_timeout=[[:space:]]*([0-9]+(?:[.][0-9]+)?)[[:space:]]*(us|ms|s|min|h|d)?[[:space:]]*$') AS f(parts)
+                       WHERE r.setdatabase OPERATOR(pg_catalog.=) 0::pg_catalog.oid
+                          OR r.setdatabase OPERATOR(pg_catalog.=) (SELECT d.oid FROM pg_catalog.pg_database d
+                                WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database())))::pg_catalog.text
+         FROM pg_catalog.pg_settings s WHERE s.name OPERATOR(pg_catalog.=) 'deadlock_timeout')`
+
+/**
  * The same, and what the server says of itself: one round trip less for every read. The session's `search_path` still
  * holds while this runs, so every name has its schema.
  */
@@ -43,6 +63,7 @@ SELECT ${pins},
        pg_catalog.pg_is_in_recovery()::pg_catalog.text AS in_recovery,
        current_user::pg_catalog.text AS role,
        extract(epoch FROM pg_catalog.current_setting('deadlock_timeout')::pg_catalog.interval)::pg_catalog.text AS deadlock_timeout,
+       ${shortestDeadlockTimeout} AS shortest_deadlock_timeout_ms,
        (SELECT s.system_identifier::pg_catalog.text FROM pg_catalog.pg_control_system() s) AS system,
        (SELECT d.oid::pg_catalog.text FROM pg_catalog.pg_database d
         WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database()) AS database`

@@ -8,9 +8,9 @@ import type { Seen } from './look-again.ts'
 import { checkDetached, checkParent, lookAgain, lookAtNew, markerIn, readSeen, refuse } from './look-again.ts'
 import { dropExclusion, excludedGuard, excludeSteps } from './exclude-from-default.ts'
 import { checkRace, rangeBound } from './same-range.ts'
-import { lockReferencing } from './lock-referencing.ts'
 import { moveFromDefault } from './move-from-default.ts'
 import { removeProof } from './prove-range.ts'
+import { takeFirst, takeLocks } from './take-locks.ts'
 import type { Sql } from './sql.ts'
 import { ident, literal, qualified, sql } from './sql.ts'
 import type { Action, Guard, Refusal, Step, TransactionStep } from './statement.ts'
@@ -46,8 +46,11 @@ export function isMadeAtOnce({ guard, locks }: CreateOperation): boolean {
 function createStep(operation: CreateOperation, context: DdlContext): TransactionStep {
   const { parent, partition, guard } = operation
   return transaction(context, `create ${formatTableName(partition)}`, [
-    // First, because CREATE TABLE .. LIKE takes a weaker lock of the parent, and two who have that wait for each other.
-    execute(sql`LOCK TABLE ONLY ${qualified(parent)} IN SHARE UPDATE EXCLUSIVE MODE`),
+    // Before CREATE TABLE .. LIKE, which takes a weaker lock of the parent: two who have that wait for each other.
+    ...takeLocks(
+      operation.locks.filter(({ role }) => role !== 'partition'),
+      { context },
+    ),
     execute(createTable(operation)),
     {
       kind: 'found',
@@ -90,6 +93,7 @@ function buildStep(operation: CreateOperation, context: DdlContext): Transaction
       expect: 'the parent and its DEFAULT are those of the plan',
       check: (row) => checkParent(readSeen(row), { parent, ...guard }),
     },
+    ...takeFirst(sql`LOCK TABLE ONLY ${qualified(parent)} IN ACCESS SHARE MODE`),
     execute(createTable(operation)),
     {
       kind: 'found',
@@ -137,16 +141,9 @@ export function attachStep(
     },
   }
   return transaction(context, `attach ${formatTableName(partition)}`, [
-    ...lockReferencing(operation),
-    // Then the parent, and with the strongest lock the step needs, so that no reader can be met half-way. With a
-    // DEFAULT that is ACCESS EXCLUSIVE: an insert that was routed to DEFAULT under a weaker one would fail with 23514.
-    ...(fallback
-      ? [
-          execute(sql`LOCK TABLE ONLY ${qualified(parent)} IN ACCESS EXCLUSIVE MODE`),
-          execute(sql`LOCK TABLE ${qualified(fallback)} IN ACCESS EXCLUSIVE MODE`),
-        ]
-      : [execute(sql`LOCK TABLE ONLY ${qualified(parent)} IN SHARE UPDATE EXCLUSIVE MODE`)]),
-    execute(sql`LOCK TABLE ONLY ${qualified(partition)} IN ACCESS EXCLUSIVE MODE`),
+    // The parent with the strongest lock the step needs, so that no reader can be met half-way. With a DEFAULT that is
+    // ACCESS EXCLUSIVE: an insert that was routed to DEFAULT under a weaker one would fail with 23514.
+    ...takeLocks(operation.locks, { context, isNew: operation.kind === 'create' }),
     attachGuard,
     ...(fallback ? [excludes ? excludedGuard(fallback) : moveFromDefault({ ...operation, fallback })] : []),
     ...zoneOf(context),

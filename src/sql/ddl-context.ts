@@ -6,6 +6,8 @@ import type { Action, TransactionStep } from './statement.ts'
 /** What the statements of an operation depend on besides the operation. */
 export interface DdlContext {
   readonly deadlockTimeoutMs: number
+  /** Of those who use the database. */
+  readonly shortestDeadlockTimeoutMs: number
   /** `<system identifier>/<database oid>`, for the marker. */
   readonly database: string
   readonly limits: DdlLimits

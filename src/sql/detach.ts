@@ -1,14 +1,17 @@
 import { withMarker, withoutMarker } from '../model/marker.ts'
-import { formatTableName } from '../model/table-name.ts'
+import { formatTableName, sameTable } from '../model/table-name.ts'
+import type { TableName } from '../model/table-name.ts'
 import type { DetachOperation, FinalizeOperation, UnmarkOperation } from '../plan/operation.ts'
-import { describeHolder } from '../plan/blocker.ts'
+import { conflict } from '../plan/lock-conflicts.ts'
+import { describeHolder, isAutovacuum } from '../plan/blocker.ts'
+import type { LockHolder } from '../plan/blocker.ts'
 import { lockHolders, readHolder } from './blockers.ts'
-import { lockReferencing } from './lock-referencing.ts'
 import type { DdlContext } from './ddl-context.ts'
 import { transaction } from './ddl-context.ts'
 import { checkAttached, checkParent, lookAgain, markerIn, readSeen, refuse } from './look-again.ts'
 import {
   clientCheck,
+  commonLimits,
   patientLimits,
   statementTimeouts,
   transactionSettings,
@@ -17,6 +20,7 @@ import {
   waitPatiently,
   watchClient,
 } from './settings.ts'
+import { takeFirst, takeLocks } from './take-locks.ts'
 import { literal, qualified, sql } from './sql.ts'
 import type { Action, CommandStep, Guard, Step, TransactionStep } from './statement.ts'
 import { execute } from './statement.ts'
@@ -35,10 +39,8 @@ function blockingSteps(operation: DetachOperation, context: DdlContext): readonl
   const { parent, partition } = operation
   return [
     transaction(context, `detach ${formatTableName(partition)}`, [
-      ...lockReferencing(operation),
-      // The parent before the partition, as every reader takes them; the other way round is a deadlock.
-      execute(sql`LOCK TABLE ONLY ${qualified(parent)} IN ACCESS EXCLUSIVE MODE`),
-      execute(sql`LOCK TABLE ONLY ${qualified(partition)} IN ACCESS EXCLUSIVE MODE`),
+      // DEFAULT is not written to, so the role needs no right to it.
+      ...takeLocks(operation.locks, { context, mayLack: ['default'] }),
       attachedGuard(operation),
       writeMarker(operation, context),
       execute(sql`ALTER TABLE ${qualified(parent)} DETACH PARTITION ${qualified(partition)}`),
@@ -50,7 +52,7 @@ function concurrentSteps(operation: DetachOperation, context: DdlContext): reado
   const { parent, partition, guard } = operation
   return [
     transaction(context, `mark ${formatTableName(partition)}`, [
-      execute(sql`LOCK TABLE ONLY ${qualified(partition)} IN SHARE UPDATE EXCLUSIVE MODE`),
+      ...takeFirst(sql`LOCK TABLE ONLY ${qualified(partition)} IN SHARE UPDATE EXCLUSIVE MODE`),
       attachedGuard(operation),
       writeMarker(operation, context),
     ]),
@@ -88,16 +90,17 @@ export function finalizeStep(operation: FinalizeOperation, context: DdlContext):
   const hasNeighbours = locks.some(({ role, mode }) =>
     role === 'parent' ? mode !== 'SHARE UPDATE EXCLUSIVE' : role !== 'partition',
   )
-  const patience = hasNeighbours ? undefined : patientLimits(context.limits, context.deadlockTimeoutMs)
+  const patience = (hasNeighbours ? commonLimits : patientLimits)(
+    context.limits,
+    context.shortestDeadlockTimeoutMs,
+  )
   const step = transaction(context, `finalize ${formatTableName(partition)}`, [
-    ...lockReferencing(operation),
-    execute(sql`LOCK TABLE ONLY ${qualified(parent)} IN SHARE UPDATE EXCLUSIVE MODE`),
-    execute(sql`LOCK TABLE ONLY ${qualified(partition)} IN ACCESS EXCLUSIVE MODE`),
+    ...takeLocks(locks, { context }),
     attachedGuard(operation),
-    ...(patience ? [execute(waitPatiently(patience))] : []),
+    execute(waitPatiently(patience)),
     execute(sql`ALTER TABLE ${qualified(parent)} DETACH PARTITION ${qualified(partition)} FINALIZE`),
   ])
-  return { ...step, waitsForSnapshots: patience ?? context.limits }
+  return { ...step, waitsForSnapshots: patience }
 }
 
 /** Takes the marker off a partition that stays attached. */
@@ -105,7 +108,7 @@ export function unmarkSteps(operation: UnmarkOperation, context: DdlContext): re
   const { parent, partition, guard } = operation
   return [
     transaction(context, `unmark ${formatTableName(partition)}`, [
-      execute(sql`LOCK TABLE ONLY ${qualified(partition)} IN SHARE UPDATE EXCLUSIVE MODE`),
+      ...takeFirst(sql`LOCK TABLE ONLY ${qualified(partition)} IN SHARE UPDATE EXCLUSIVE MODE`),
       attachedGuard(operation),
       {
         kind: 'guard',
@@ -129,7 +132,7 @@ export function unmarkSteps(operation: UnmarkOperation, context: DdlContext): re
 /**
  * The detach waits for every transaction that holds a lock on the parent or the partition, prepared ones too. While it
  * waits the rows are out of sight, nothing else can be detached, and no other run can work on the table. So it does not
- * begin behind one that may stay for long.
+ * begin behind one that may stay for long, nor where its first phase would wait for the partition with the parent in hand.
  */
 function noOldTransaction(
   { parent, partition }: DetachOperation,
@@ -138,11 +141,15 @@ function noOldTransaction(
   const longMs = limits.statementTimeoutMs
   return {
     ask: lockHolders([parent, partition]),
-    expect: `no transaction that is ${longMs} ms old holds a lock on either table, and no prepared one`,
+    expect: `no transaction that is ${longMs} ms old holds a lock on either table, no prepared one, and none changes or analyzes the partition`,
     check: (rows) => {
-      const old = rows
-        .flatMap(readHolder)
-        .filter(({ prepared, ageMs = 0 }) => prepared !== undefined || ageMs >= longMs)
+      const seen = rows.flatMap(readHolder)
+      const before = seen.find((holder) => keepsFirstPhase(partition, holder))
+      if (before) {
+        const reason = `it would wait with a lock of ${formatTableName(parent)} in hand, as ${describeHolder(before)}, so it was not begun`
+        return { reason, holders: [before] }
+      }
+      const old = seen.filter(({ prepared, ageMs = 0 }) => prepared !== undefined || ageMs >= longMs)
       // Most hold a lock on both.
       const holders = [...new Map(old.map((holder) => [holder.pid ?? holder.prepared, holder])).values()]
       const [first] = holders
@@ -152,6 +159,15 @@ function noOldTransaction(
       return { reason, holders }
     },
   }
+}
+
+/** Whoever waits for nobody, as an autovacuum, is in no deadlock with the wait for it. */
+function keepsFirstPhase(partition: TableName, holder: LockHolder): boolean {
+  return (
+    sameTable(holder.relation, partition) &&
+    conflict('SHARE UPDATE EXCLUSIVE', holder.mode) &&
+    !isAutovacuum(holder)
+  )
 }
 
 function attachedGuard(operation: DetachOperation | FinalizeOperation | UnmarkOperation): Guard {

@@ -1,14 +1,16 @@
 import { whyNotTrusted } from '../model/marker.ts'
 import type { TableName } from '../model/table-name.ts'
-import { formatTableName } from '../model/table-name.ts'
+import { formatTableName, sameTable } from '../model/table-name.ts'
 import type { DropOperation } from '../plan/operation.ts'
 import type { DdlContext } from './ddl-context.ts'
 import { transaction } from './ddl-context.ts'
 import type { Seen } from './look-again.ts'
 import { checkDetached, lookAgain, markerIn, readSeen, refuse } from './look-again.ts'
 import { ident, literal, qualified, sql } from './sql.ts'
-import type { Action, Guard, Refusal, Step } from './statement.ts'
+import type { Action, Guard, Refusal, Row, Step } from './statement.ts'
 import { execute } from './statement.ts'
+import type { Wanted } from './take-locks.ts'
+import { takeLocks } from './take-locks.ts'
 
 /**
  * Dropping: only a detached table that carries our marker, looked at again under ACCESS EXCLUSIVE in the transaction
@@ -20,30 +22,45 @@ import { execute } from './statement.ts'
 export function dropSteps(operation: DropOperation, context: DdlContext): readonly Step[] {
   const { partition, guard } = operation
   const name = formatTableName(partition)
-  const lockAndLook: readonly Action[] = [
-    execute(sql`LOCK TABLE ONLY ${qualified(partition)} IN ACCESS EXCLUSIVE MODE`),
+  const [own, others] = [operation.locks.filter(isOwn), operation.locks.filter((lock) => !isOwn(lock))]
+  const lockAndLook = (locks: readonly Wanted[]): readonly Action[] => [
+    ...takeLocks(locks, { context }),
     dropGuard(operation, context),
   ]
   const foreignKeys: Step = {
     kind: 'repeat',
     label: `remove the foreign keys of ${name}`,
     // One that refers to a partitioned table has a child for each of its partitions; those go with it.
-    ask: sql`SELECT k.conname::pg_catalog.text AS name FROM pg_catalog.pg_constraint k WHERE k.conrelid OPERATOR(pg_catalog.=) ${literal(guard.oid)}::pg_catalog.oid AND k.contype OPERATOR(pg_catalog.=) 'f' AND k.conparentid OPERATOR(pg_catalog.=) 0::pg_catalog.oid ORDER BY k.conname LIMIT 1`,
-    describe: `for each foreign key of ${name}: ALTER TABLE ${name} DROP CONSTRAINT <its name>`,
+    ask: sql`SELECT k.conname::pg_catalog.text AS name, n.nspname::pg_catalog.text AS schema, c.relname::pg_catalog.text AS table FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) k.confrelid JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace WHERE k.conrelid OPERATOR(pg_catalog.=) ${literal(guard.oid)}::pg_catalog.oid AND k.contype OPERATOR(pg_catalog.=) 'f' AND k.conparentid OPERATOR(pg_catalog.=) 0::pg_catalog.oid ORDER BY k.conname LIMIT 1`,
+    describe: `for each foreign key of ${name}, with both of its tables locked: ALTER TABLE ${name} DROP CONSTRAINT <its name>`,
     make: (row) =>
       transaction(context, `remove the foreign key ${String(row['name'])} of ${name}`, [
-        ...lockAndLook,
+        ...lockAndLook([...lockOf(readReferenced(row), others), ...own]),
         // Asked before the first key goes: a table that cannot be dropped keeps them.
         dependentsGuard(operation),
         execute(sql`ALTER TABLE ${qualified(partition)} DROP CONSTRAINT ${ident(String(row['name']))}`),
       ]),
   }
   const drop: Step = transaction(context, `drop ${name}`, [
-    ...lockAndLook,
+    ...lockAndLook(own),
     ...(guard.marker === 'building' ? [emptyGuard(partition)] : []),
     execute(sql`DROP TABLE ${qualified(partition)}`),
   ])
   return guard.marker === 'building' ? [drop] : [foreignKeys, drop]
+}
+
+function isOwn({ role }: Wanted): boolean {
+  return role === 'partition'
+}
+
+function readReferenced(row: Row): TableName {
+  return { schema: String(row['schema']), name: String(row['table']) }
+}
+
+/** The other table of a foreign key and what is below it; one that has come to it since is locked, too. */
+function lockOf(table: TableName, known: readonly Wanted[]): readonly Wanted[] {
+  const below = known.filter(({ partitionOf }) => partitionOf && sameTable(partitionOf, table))
+  return [{ relation: table, mode: 'ACCESS EXCLUSIVE', role: 'referenced' }, ...below]
 }
 
 function dropGuard(operation: DropOperation, context: DdlContext): Guard {

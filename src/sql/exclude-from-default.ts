@@ -5,9 +5,9 @@ import type { CreateOperation, ReadmitOperation } from '../plan/operation.ts'
 import { exclusionName } from '../plan/readmission.ts'
 import type { DdlContext } from './ddl-context.ts'
 import { forHours, transaction } from './ddl-context.ts'
-import { lockReferencing } from './lock-referencing.ts'
 import type { Seen } from './look-again.ts'
 import { checkParent, lookAgain, readSeen, refuse } from './look-again.ts'
+import { takeFirst, takeLocks } from './take-locks.ts'
 import type { Sql } from './sql.ts'
 import { ident, literal, qualified, sql } from './sql.ts'
 import type { Action, Guard, Refusal, Step } from './statement.ts'
@@ -25,14 +25,15 @@ type Exclusion = CreateOperation &
  * is not begun while somebody is in the way of the ATTACH: the first transaction takes all of its locks.
  */
 export function excludeSteps(exclusion: Exclusion, context: DdlContext): readonly Step[] {
-  const { parent, fallback, key, range } = exclusion
+  const { fallback, key, range } = exclusion
   const name = formatTableName(fallback)
   const column = ident(key)
   return [
     transaction(context, `exclude the range from ${name}`, [
-      ...lockReferencing(exclusion),
-      execute(sql`LOCK TABLE ONLY ${qualified(parent)} IN ACCESS EXCLUSIVE MODE`),
-      execute(sql`LOCK TABLE ONLY ${qualified(fallback)} IN ACCESS EXCLUSIVE MODE`),
+      ...takeLocks(
+        exclusion.locks.filter(({ role }) => role !== 'partition'),
+        { context },
+      ),
       defaultGuard(exclusion, context),
       notYetGuard(exclusion),
       execute(
@@ -40,7 +41,7 @@ export function excludeSteps(exclusion: Exclusion, context: DdlContext): readonl
       ),
     ]),
     transaction(forHours(context), `validate that ${name} holds nothing of the range`, [
-      execute(sql`LOCK TABLE ONLY ${qualified(fallback)} IN SHARE UPDATE EXCLUSIVE MODE`),
+      ...takeFirst(sql`LOCK TABLE ONLY ${qualified(fallback)} IN SHARE UPDATE EXCLUSIVE MODE`),
       stillGuard(exclusion),
       whileThereIsTime(exclusion, context),
       execute(sql`ALTER TABLE ONLY ${qualified(fallback)} VALIDATE CONSTRAINT ${ident(exclusionName)}`),
@@ -96,7 +97,7 @@ export function readmitSteps(
 ): readonly Step[] {
   return [
     transaction(context, `let ${formatTableName(fallback)} take the rows of the range again`, [
-      execute(sql`LOCK TABLE ONLY ${qualified(fallback)} IN ACCESS EXCLUSIVE MODE`),
+      ...takeFirst(sql`LOCK TABLE ONLY ${qualified(fallback)} IN ACCESS EXCLUSIVE MODE`),
       {
         kind: 'guard',
         ask: lookAgain(parent, fallback),

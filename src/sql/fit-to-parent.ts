@@ -4,6 +4,7 @@ import type { DdlContext } from './ddl-context.ts'
 import { forHours, transaction } from './ddl-context.ts'
 import { jsonColumn, member } from './json-column.ts'
 import { detachedGuard } from './prove-range.ts'
+import { takeFirst } from './take-locks.ts'
 import { literal, qualified, sql, trustedSql } from './sql.ts'
 import type { Action, Step } from './statement.ts'
 import { execute } from './statement.ts'
@@ -14,7 +15,7 @@ export function fitSteps(operation: AttachOperation, context: DdlContext): reado
   const { partition } = operation
   return [
     transaction(forHours(context), `build missing indexes of ${formatTableName(partition)}`, [
-      execute(sql`LOCK TABLE ONLY ${qualified(partition)} IN ACCESS EXCLUSIVE MODE`),
+      ...takeFirst(sql`LOCK TABLE ONLY ${qualified(partition)} IN ACCESS EXCLUSIVE MODE`),
       detachedGuard(operation),
       likeParentGuard(operation),
       buildMissingIndexes(operation),

@@ -4,6 +4,7 @@ import type { DdlContext } from './ddl-context.ts'
 import { forHours, transaction } from './ddl-context.ts'
 import { checkDetached, lookAgain, readSeen } from './look-again.ts'
 import { checkRace } from './same-range.ts'
+import { takeFirst } from './take-locks.ts'
 import { ident, literal, qualified, sql } from './sql.ts'
 import type { Action, Guard, Step } from './statement.ts'
 import { execute } from './statement.ts'
@@ -24,7 +25,7 @@ export function proveRangeSteps(operation: AttachOperation, context: DdlContext)
   const oid = sql`${literal(guard.oid)}::oid`
   return [
     transaction(context, `add a proof of its range to ${name}`, [
-      execute(sql`LOCK TABLE ONLY ${qualified(partition)} IN ACCESS EXCLUSIVE MODE`),
+      ...takeFirst(sql`LOCK TABLE ONLY ${qualified(partition)} IN ACCESS EXCLUSIVE MODE`),
       detachedGuard(operation),
       execute(sql`ALTER TABLE ONLY ${qualified(partition)} DROP CONSTRAINT IF EXISTS ${ident(proofName)}`),
       execute(
@@ -44,7 +45,7 @@ export function proveRangeSteps(operation: AttachOperation, context: DdlContext)
       describe: `unless it is proven already: ALTER TABLE ${name} VALIDATE CONSTRAINT ${proofName}`,
       make: () =>
         transaction(forHours(context), `validate the proof of ${name}`, [
-          execute(sql`LOCK TABLE ONLY ${qualified(partition)} IN SHARE UPDATE EXCLUSIVE MODE`),
+          ...takeFirst(sql`LOCK TABLE ONLY ${qualified(partition)} IN SHARE UPDATE EXCLUSIVE MODE`),
           detachedGuard(operation),
           execute(sql`ALTER TABLE ONLY ${qualified(partition)} VALIDATE CONSTRAINT ${ident(proofName)}`),
         ]),
@@ -57,7 +58,7 @@ export function takeBackProofSteps(operation: AttachOperation, context: DdlConte
   const { partition } = operation
   return [
     transaction(context, `take the proof back from ${formatTableName(partition)}`, [
-      execute(sql`LOCK TABLE ONLY ${qualified(partition)} IN ACCESS EXCLUSIVE MODE`),
+      ...takeFirst(sql`LOCK TABLE ONLY ${qualified(partition)} IN ACCESS EXCLUSIVE MODE`),
       detachedGuard(operation),
       execute(sql`ALTER TABLE ONLY ${qualified(partition)} DROP CONSTRAINT IF EXISTS ${ident(proofName)}`),
     ]),

@@ -8,11 +8,14 @@
 export function publishedBy(parentOid: string, defaultOid: string): string {
   const concerned = `
             SELECT c.oid, c.relnamespace FROM pg_class c
-            WHERE c.oid IN (SELECT ${parentOid} UNION ALL SELECT pg_partition_ancestors(${parentOid}) UNION ALL (
-              WITH RECURSIVE fallback AS (
+            WHERE c.oid IN (
+              WITH RECURSIVE up AS (
+                SELECT ${parentOid} AS oid
+                UNION ALL SELECT i.inhparent FROM up JOIN pg_inherits i ON i.inhrelid = up.oid
+              ), fallback AS (
                 SELECT ${defaultOid} AS oid
                 UNION ALL SELECT i.inhrelid FROM fallback f JOIN pg_inherits i ON i.inhparent = f.oid)
-              SELECT oid FROM fallback))`
+              SELECT oid FROM up UNION ALL SELECT oid FROM fallback)`
   return `(SELECT min(b.pubname) FROM pg_publication b
         WHERE (b.pubinsert OR b.pubdelete) AND ${defaultOid} <> 0 AND (b.puballtables OR EXISTS (
           SELECT FROM (${concerned}) t

@@ -45,6 +45,12 @@ export function transactionSettings(limits: DdlLimits, deadlockTimeoutMs: number
 }
 
 /**
+ * From the first lock of a transaction on. What its statements lock by themselves was locked before them, as far as the
+ * role may; where somebody came in between, they practically do not wait. It is the least that there is.
+ */
+export const holdFast: Sql = sql`SELECT pg_catalog.set_config('lock_timeout', '1ms', true)`
+
+/**
  * The settings of a transaction that reads rows of a user's table: it waits a second at most for whoever has it locked.
  *
  * With `row_security = off` a policy that hides rows is an error; otherwise they would count as not there. A scan of a
@@ -63,6 +69,11 @@ export function patientLimits(limits: DdlLimits, deadlockTimeoutMs: number): Ddl
   const half = Math.max(limits.lockTimeoutMs, Math.floor(limits.statementTimeoutMs / 2))
   const patience = lockTimeoutFor({ ...limits, lockTimeoutMs: half }, deadlockTimeoutMs)
   return { lockTimeoutMs: Math.max(1, Math.floor(patience * 0.9)), statementTimeoutMs: patience }
+}
+
+/** What every statement may wait and run. */
+export function commonLimits(limits: DdlLimits, deadlockTimeoutMs: number): DdlLimits {
+  return { ...limits, lockTimeoutMs: lockTimeoutFor(limits, deadlockTimeoutMs) }
 }
 
 /** Gives the next statement of the transaction limits of its own. */

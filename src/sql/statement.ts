@@ -62,6 +62,11 @@ export type Action =
   | { readonly kind: 'execute'; readonly sql: Sql }
   | Guard
   | {
+      readonly kind: 'locks'
+      /** The statements that take the locks, in another order with each attempt; the first is 1. */
+      take(attempt: number): readonly Action[]
+    }
+  | {
       readonly kind: 'found'
       readonly ask: Sql
       /** What is done with the answer, for people who read the statements beforehand. */

@@ -77,6 +77,8 @@ function renderAction(action: Action): string {
   switch (action.kind) {
     case 'execute':
       return `${toText(action.sql)};`
+    case 'locks':
+      return action.take(1).map(renderAction).join('\n')
     case 'guard':
       return `${toText(action.ask).trim()};\n-- goes on only if ${action.expect}`
     case 'found':

@@ -203,7 +203,11 @@ describeEachServer('a detached table', (major) => {
     const late = await partsmith.maintainer.runMaintenanceSafe(config, { now })
     expect(plan.operations).toMatchObject([{ kind: 'drop' }])
     expect(late).toMatchObject({ operations: [], findings: [{ code: 'orphan-inherits' }] })
-    const server = { database: plan.basis.database, deadlockTimeoutMs: 1_000 }
+    const server = {
+      database: plan.basis.database,
+      deadlockTimeoutMs: 1_000,
+      shortestDeadlockTimeoutMs: 1_000,
+    }
     const [drop] = plan.operations
     if (drop?.kind !== 'drop') throw new Error('no drop was planned')
     await expect(partsmith.repo.dropPartition(drop, { server })).rejects.toThrow(

@@ -107,7 +107,7 @@ describeEachServer('a run that is stopped', (major) => {
   it('while a statement waits for a lock has it cancelled on the server', async () => {
     await database.sql(`CREATE TABLE rest PARTITION OF events DEFAULT`)
     const holder = await database.pool.connect()
-    await holder.query('BEGIN; SELECT * FROM rest')
+    await holder.query('BEGIN; SELECT * FROM events')
     const stop = new AbortController()
     // The lock timeout stays below the deadlock timeout.
     const pool = ownPool(database, { options: '-c deadlock_timeout=120s' })

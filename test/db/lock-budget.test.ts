@@ -99,7 +99,7 @@ describeEachServer('a run that is in the way of others', (major) => {
     const taken: Promise<{ release(): void }>[] = []
     const client = observedClient(fromPg(pool), {
       beforeSending: ({ text }) => {
-        if (taken.length === 0 && text.startsWith('LOCK TABLE ONLY'))
+        if (taken.length === 0 && /^LOCK TABLE .* ACCESS EXCLUSIVE/.test(text))
           taken.push(...[1, 2, 3].map(() => pool.connect()))
       },
     })

@@ -179,10 +179,10 @@ const cases: readonly RenderedCase[] = [
     },
     kinds: ['drop'],
     found: [
-      /for each foreign key of public\.events__2026_02: ALTER TABLE public\.events__2026_02 DROP CONSTRAINT/,
+      /for each foreign key of public\.events__2026_02, with both of its tables locked: ALTER TABLE public\.events__2026_02 DROP CONSTRAINT/,
     ],
     extra:
-      /^(ALTER TABLE .* DROP CONSTRAINT|SELECT k\.conname|SELECT pg_describe_object|WITH RECURSIVE part)/,
+      /^(ALTER TABLE .* DROP CONSTRAINT|SELECT json_agg.* AS may_loop|LOCK TABLE ONLY "public"\."users" IN ACCESS EXCLUSIVE MODE$|DO '.* NOWAIT;|SELECT k\.conname|SELECT pg_describe_object|WITH RECURSIVE part)/s,
   },
   {
     what: 'drop of a table that was never attached, and its creation',
@@ -215,7 +215,8 @@ const cases: readonly RenderedCase[] = [
 describeEachServer('the SQL that is shown is the SQL that is sent, for', (major) => {
   for (const { what, config, prepare, kinds, found, extra } of cases) {
     for (const ddlTimezone of ['UTC', null]) {
-      it(`${what}, with ddlTimezone ${String(ddlTimezone)}`, async () => {
+      // Where an autovacuum has a lock for a moment, all are asked for again, in another order.
+      it(`${what}, with ddlTimezone ${String(ddlTimezone)}`, { retry: 2 }, async () => {
         await using database = await createDatabase(major)
         await prepare(database)
         const sent: Sent[] = []
@@ -235,8 +236,8 @@ describeEachServer('the SQL that is shown is the SQL that is sent, for', (major)
         const statements = changing(sent)
         const printed = statementsOf(lines)
         expect(differences(lines, statements, extra)).toEqual([])
-        // A concurrent detach goes on over two connections at once.
-        const ordered = rendered.includes('CONCURRENTLY') ? [] : printed
+        // A concurrent detach goes on over two connections at once, and keys are removed before what is printed.
+        const ordered = /CONCURRENTLY|for each foreign key/.test(rendered) ? [] : printed
         expect(firstTimes(statements, ordered)).toEqual(firstTimes(ordered, ordered))
         expect(statements.filter((text) => text === 'COMMIT').length).toBeGreaterThanOrEqual(
           printed.filter((text) => text === 'COMMIT').length,

@@ -92,7 +92,8 @@ export const crashScenarios: readonly CrashScenario[] = [
     prepare: async ({ schema, client }) => {
       const dying = observedClient(client, {
         beforeSending: ({ text }) => {
-          if (text.startsWith('LOCK TABLE')) throw new Error('it ended between building and attaching')
+          if (/^LOCK TABLE .* ACCESS EXCLUSIVE/.test(text))
+            throw new Error('it ended between building and attaching')
         },
       })
       await interruptibleRun(

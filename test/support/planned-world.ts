@@ -127,7 +127,15 @@ export function treeOf(world: World, now: Instant): PartitionTree {
     ? [{ name: 'notes_fkey', table: { schema: 'public', name: 'notes' } }]
     : []
   return {
-    server: { versionNum: 180_000, now, inRecovery: false, database, role: 'owner', deadlockTimeoutMs: 1000 },
+    server: {
+      versionNum: 180_000,
+      now,
+      inRecovery: false,
+      database,
+      role: 'owner',
+      deadlockTimeoutMs: 1000,
+      shortestDeadlockTimeoutMs: 1000,
+    },
     parent: {
       oid: parentOid,
       name: parent,

@@ -37,6 +37,7 @@ function treeOf(
       role: 'o',
       database: 'd/1',
       deadlockTimeoutMs: 1_000,
+      shortestDeadlockTimeoutMs: 1_000,
     },
     parent: {
       oid: '1',
