@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
+import { ConnectionFailedError } from '../errors.ts'
 import type { Holder, LockHolder, WantedLock } from '../plan/blocker.ts'
 import { adviceAbout, givesWay, inTheWay } from '../plan/blocker.ts'
 import type { DdlLimits } from '../sql/settings.ts'
@@ -8,9 +9,13 @@ import { pauseAfter } from '../sql/lock-budget.ts'
 import type { DatabaseClient } from './client.ts'
 import type { HoldersSeen } from './lock-holders.ts'
 import { nobodySeen, readLockHolders } from './lock-holders.ts'
-import { GaveWay, watchOver } from './lock-watch.ts'
+import { GaveWay, isEndedEarly, NotNow, Unwatched } from './gave-way.ts'
+import type { EndedEarly } from './gave-way.ts'
+import { watchOver } from './lock-watch.ts'
 import type { Patience } from './patience.ts'
 import { throwIfAborted } from './run-aborted.ts'
+import type { Session } from './session.ts'
+import { roundTripMs } from './session.ts'
 import { hasSqlState } from './sql-state.ts'
 
 /** What a step is tried with. */
@@ -32,14 +37,13 @@ export interface Attempt {
   readonly signal: AbortSignal
   /** An autovacuum was in the way, and may be asked to give way. */
   readonly hurry: boolean
-  /** Watches a session, once there is a connection to do it with, until the function that comes back is called. */
-  watch(pid: number): Promise<() => Promise<void>>
+  /** Watches a session until the function that comes back is called; rejects where there is no connection to do it with. */
+  watch(session: Pick<Session, 'pid' | 'isPooled'>): Promise<() => Promise<void>>
+  /** For how long a transaction with locks may hear nothing from this process, where somebody else could be waiting. */
+  readonly idleMs: number | undefined
   /** Says that the step must not be tried again if it fails from here on. */
   noMore(): void
 }
-
-/** It would do harm to begin now; it may not in a while. */
-export class NotNow extends Error {}
 
 /** A lock was not free in all the time that there was. */
 export class LockNotFree extends Error {
@@ -73,11 +77,21 @@ export class LockNotFree extends Error {
  */
 const mostTimesToGiveWay = 4
 
+/**
+ * The least time that a process may be busy with something else. Others who use it, and the garbage collector, take some
+ * of it every now and then, also where others may wait for a few milliseconds only.
+ */
+const leastIdleMs = 100
+
 /** Tries a step again, with longer and longer pauses, for as long as it fails only because others are at work. */
 export async function tryUntilFree<T>(ladder: Ladder, step: (attempt: Attempt) => Promise<T>): Promise<T> {
   const { client, signal, budget, patience, locks } = ladder
   let hurry = false
-  let gaveWayTimes = 0
+  let timesEnded = 0
+  if (patience.takePause()) {
+    patience.spend(budget.retry.longestPauseMs)
+    await pauseFor(budget.retry.longestPauseMs, signal)
+  }
   for (let attempts = 1; ; attempts++) {
     const started = performance.now()
     const gaveWay = new AbortController()
@@ -86,9 +100,14 @@ export async function tryUntilFree<T>(ladder: Ladder, step: (attempt: Attempt) =
       return await step({
         signal: signal ? AbortSignal.any([signal, gaveWay.signal]) : gaveWay.signal,
         hurry,
-        watch: (pid) =>
+        // What is on its way to this process and back is not left alone.
+        idleMs: client.capabilities.concurrentSessions
+          ? Math.max(leastIdleMs, budget.lockTimeoutMs) + 2 * roundTripMs(client)
+          : undefined,
+        watch: ({ pid, isPooled }) =>
           watchOver(client, {
             pid,
+            isPooled,
             mostMs: budget.lockTimeoutMs,
             giveWay: (why) => {
               gaveWay.abort(why)
@@ -100,42 +119,59 @@ export async function tryUntilFree<T>(ladder: Ladder, step: (attempt: Attempt) =
       })
     } catch (error) {
       const tookMs = performance.now() - started
-      const reason = whyAgain(error, { ladder, tookMs, gaveWay: gaveWay.signal })
+      const ended = endedEarly(error, gaveWay.signal)
+      const isLate = hasSqlState(error, 'idleInTransactionSessionTimeout')
+      const reason = ended?.message ?? whyAgain(error, { ladder, tookMs })
       if (reason === undefined || isFinal || signal?.aborted === true) throw error
-      const seen = await holdersOf(ladder, tookMs)
+      const seen = isLate ? nobodySeen : await holdersOf(ladder, { ended, tookMs })
       const holders = inTheWay(locks, seen.holders)
       const pauseMs = pauseAfter(attempts, budget.retry, Math.random())
       patience.spend(tookMs + pauseMs)
-      if (gaveWay.signal.aborted) gaveWayTimes += 1
-      if (patience.isOver || gaveWayTimes >= mostTimesToGiveWay) {
+      // What ended in one of these ways had locks that others may have waited for.
+      if (isLate || (ended && !(ended instanceof NotNow))) timesEnded += 1
+      if (patience.isOver || timesEnded >= mostTimesToGiveWay) {
+        patience.giveUp(seen.holders)
         throw new LockNotFree(reason, {
           attempts,
           holders,
           snapshots: seen.snapshots,
-          advice: adviceAbout(holders, seen.looker),
+          advice: isLate ? [aboutBusyProcess] : adviceAbout(holders, seen.looker),
           cause: error,
         })
       }
       hurry = seen.looker.mayHurry && holders.some(givesWay)
-      await sleep(pauseMs, undefined, signal ? { signal } : {}).catch(() => undefined)
-      throwIfAborted(signal, 'The run was stopped while it waited to try again for a lock.')
+      await pauseFor(pauseMs, signal)
     }
   }
+}
+
+const aboutBusyProcess =
+  'Run maintenance in a process that is not busy with other things, or raise lockTimeoutMs.'
+
+async function pauseFor(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  await sleep(ms, undefined, signal ? { signal } : {}).catch(() => undefined)
+  throwIfAborted(signal, 'The run was stopped while it waited to try again for a lock.')
+}
+
+/** What ended the attempt, where it was not the server; a connection that was lost says more. */
+function endedEarly(error: unknown, gaveWay: AbortSignal): EndedEarly | undefined {
+  if (isEndedEarly(error)) return error
+  if (error instanceof ConnectionFailedError) return undefined
+  return gaveWay.aborted && isEndedEarly(gaveWay.reason) ? gaveWay.reason : undefined
 }
 
 /** Why it is worth trying again, or nothing: the step failed for a reason that stays. */
 function whyAgain(
   error: unknown,
-  about: { readonly ladder: Ladder; readonly tookMs: number; readonly gaveWay: AbortSignal },
+  { ladder, tookMs }: { readonly ladder: Ladder; readonly tookMs: number },
 ): string | undefined {
-  const { ladder, tookMs, gaveWay } = about
   const { budget, waitsForSnapshots } = ladder
   // Each of its locks is asked for with the common limit, and the longer wait comes last.
   const { lockTimeoutMs } =
     waitsForSnapshots && tookMs >= waitsForSnapshots.lockTimeoutMs ? waitsForSnapshots : budget
   const { statementTimeoutMs } = waitsForSnapshots ?? budget
-  if (gaveWay.aborted && gaveWay.reason instanceof GaveWay) return `${gaveWay.reason.message}, so it gave way`
-  if (error instanceof NotNow) return error.message
+  if (hasSqlState(error, 'idleInTransactionSessionTimeout'))
+    return 'this process was held up while it had locks in hand, so the server took them back'
   if (hasSqlState(error, 'lockNotAvailable'))
     return `a lock was not free within ${lockTimeoutMs} ms, so it gave way`
   if (hasSqlState(error, 'deadlockDetected')) return 'the server ended it to resolve a deadlock'
@@ -146,21 +182,32 @@ function whyAgain(
   return undefined
 }
 
+interface EndedAttempt {
+  readonly ended: EndedEarly | undefined
+  readonly tookMs: number
+}
+
+/** Who was in the way: not those who have waited behind the attempt, and hold now what they waited for. */
 async function holdersOf(
-  { client, signal, locks, waitsForSnapshots }: Ladder,
-  tookMs: number,
+  { client, signal, locks, budget, waitsForSnapshots }: Ladder,
+  { ended, tookMs }: EndedAttempt,
 ): Promise<HoldersSeen> {
+  const blockers = ended instanceof GaveWay ? new Set(ended.blockers) : undefined
+  if (ended instanceof Unwatched || blockers?.size === 0) return nobodySeen
   // What has begun since cannot have been in the way.
   const waitedForSnapshotsMs =
     waitsForSnapshots && tookMs >= waitsForSnapshots.lockTimeoutMs
       ? waitsForSnapshots.lockTimeoutMs
       : undefined
   try {
-    return await readLockHolders(
+    const seen = await readLockHolders(
       client,
       { tables: locks.map(({ relation }) => relation), waitedForSnapshotsMs },
       { signal },
     )
+    const wasThere = ({ pid = 0, ageMs = Infinity }: LockHolder): boolean =>
+      blockers ? blockers.has(pid) : ageMs >= budget.lockTimeoutMs
+    return { ...seen, holders: seen.holders.filter(wasThere) }
   } catch {
     // Who it was is good to know; that the lock was not free is what counts.
     return nobodySeen

@@ -67,6 +67,11 @@ export async function runOperations(
       record.outcome(operation, { status: 'not-run', durationMs: 0, message: 'its detach did not happen' })
       continue
     }
+    const whyNot = run.patience.whyNot(operation.locks)
+    if (whyNot !== undefined) {
+      record.outcome(operation, { status: 'not-run', durationMs: 0, message: whyNot })
+      continue
+    }
     try {
       await runOne(parts, { run, operation, record })
     } catch (error) {

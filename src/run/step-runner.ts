@@ -1,13 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
 import { ServerUnsupportedError } from '../errors.ts'
-import { hurryAutovacuum } from '../sql/blockers.ts'
+import { cancelSession, hurryAutovacuum, readWaiting, waitingWhilePinned } from '../sql/blockers.ts'
+import { endWhenIdle } from '../sql/session-limits.ts'
 import { toText } from '../sql/sql.ts'
 import type { Action, CommandStep, Refusal, RepeatStep, Step, TransactionStep } from '../sql/statement.ts'
 import type { DatabaseClient } from './client.ts'
+import { GaveWay, isEndedEarly, NotNow } from './gave-way.ts'
 import type { Attempt, Ladder } from './lock-ladder.ts'
-import { NotNow, tryUntilFree } from './lock-ladder.ts'
-import { GaveWay } from './lock-watch.ts'
+import { tryUntilFree } from './lock-ladder.ts'
+import { sessionsWaited } from './lock-watch.ts'
 import type { Session } from './session.ts'
 import { withConnection } from './session.ts'
 import { hasSqlState } from './sql-state.ts'
@@ -40,7 +42,7 @@ export async function runSteps(steps: readonly Step[], ladder: Ladder): Promise<
     const waitsForSnapshots = step.kind === 'transaction' ? step.waitsForSnapshots : undefined
     const own = { ...ladder, ...(waitsForSnapshots && { waitsForSnapshots }) }
     if (step.kind === 'command') {
-      const way = await tryUntilFree(own, (attempt) => runCommand(step, ladder.client, attempt))
+      const way = await tryUntilFree(own, (attempt) => runCommand(step, ladder, attempt))
       if (way === 'gave way') outcome = merged(outcome, await runSteps([step.finish], ladder))
       continue
     }
@@ -89,9 +91,10 @@ async function runTransaction(
   try {
     return await session.transaction(async () => {
       // Through a pooler, which session it is shows only in the transaction.
-      watch.stop = await attempt.watch(session.pid)
+      watch.stop = await attempt.watch(session)
       const batch = new StatementBatch(session)
       await batch.add(toText(step.settings))
+      if (attempt.idleMs !== undefined) await batch.add(toText(endWhenIdle(attempt.idleMs)))
       if (attempt.hurry) await batch.add(toText(hurryAutovacuum))
       const outcome = await runActions(batch, step.actions)
       await batch.finish()
@@ -134,76 +137,124 @@ function oidIn(oid: string | undefined): { readonly oid?: string } {
  *
  * DETACH CONCURRENTLY finds its table by name. Between our look and its own, the table could be swapped for another;
  * an ACCESS SHARE lock held elsewhere forbids that and lets the first phase of the detach through. It is let go once
- * the detach is pending, because the second phase waits for it. From then on it is watched: it waits for readers of the
- * partition without a limit, and whoever comes to wait behind it is let through.
+ * the detach is pending, because the second phase waits for it. Until then, what is cancelled leaves nothing behind and
+ * is tried again. From then on it is watched: it waits for readers of the partition without a limit, and whoever comes
+ * to wait behind it is let through.
  */
-async function runCommand(
-  step: CommandStep,
-  client: DatabaseClient,
-  attempt: Attempt,
-): Promise<'done' | 'gave way'> {
-  const { signal } = attempt
+async function runCommand(step: CommandStep, ladder: Ladder, attempt: Attempt): Promise<'done' | 'gave way'> {
+  const { client } = ladder
   // Aborting it cancels the statement and has the connection closed, with whatever is still set in it.
   const spoiled = new AbortController()
-  const either = AbortSignal.any([signal, spoiled.signal])
-  return withConnection(client, { signal: either }, async (session) => {
+  const signal = AbortSignal.any([attempt.signal, spoiled.signal])
+  return withConnection(client, { signal }, async (session) => {
     if (session.isPooled) {
       throw new ServerUnsupportedError(
         `Cannot ${step.label} concurrently through a pooler: its timeouts cannot be turned off there for one statement, and cut short it would stay half-done. Connect to the server itself, or set detachMode to 'blocking'.`,
       )
     }
     const command = new RunningCommand(session, step)
+    let isPutBack = false
     try {
+      await command.prepare()
       if (client.capabilities.concurrentSessions) {
-        await withConnection(client, { signal }, (pin) =>
-          pin.transaction(async () => {
-            await lockAndCheck(pin, step)
-            // Cut short, it stays pending: tried again it would be refused, and it is the next plan that finishes it.
-            attempt.noMore()
-            await command.start()
-            await command.untilPending(pin)
-          }),
-        )
+        await startPinned(command, { step, ladder, attempt, spoiled }).catch((error: unknown) => {
+          // Once it is pending the pin has done its work, however it ends.
+          if (!command.isPending) throw error
+        })
       } else {
-        // A client with one session has nobody beside it who could swap the table.
-        await session.transaction(() => lockAndCheck(session, step))
+        // A client with one session has nobody beside it who could swap the table, or be in the way.
+        await session.transaction(() => lockAndCheck(session, step, attempt))
         attempt.noMore()
-        await command.start()
+        command.start()
       }
+      const unwatch = command.isPending ? await attempt.watch(session) : undefined
+      const { error } = await command.outcome()
+      await unwatch?.()
+      isPutBack = await putBack(session, step)
+      if (!isPutBack) spoiled.abort()
+      if (error !== undefined) throw error
+      return 'done'
     } catch (error) {
-      if (!command.isStarted) {
-        // What was set for it may be set still.
-        spoiled.abort(error)
-        throw error
-      }
-      if (!command.isPending) {
-        // The name is not kept any more, and the statement may not have looked it up yet.
+      // What was set for it may be set still.
+      if (!isPutBack) spoiled.abort(error)
+      if (command.isStarted) await command.outcome()
+      const isPending = command.isPending || (command.isStarted && (await isPendingNow(step, ladder)))
+      // Cut short, it stays pending: tried again it would be refused, and it is finished here or by the next plan.
+      if (isPending) attempt.noMore()
+      if (isPending && mayGoOn(attempt.signal.aborted ? attempt.signal.reason : error)) return 'gave way'
+      throw error
+    }
+  })
+}
+
+function mayGoOn(error: unknown): boolean {
+  return isEndedEarly(error) || hasSqlState(error, 'idleInTransactionSessionTimeout')
+}
+
+async function putBack(session: Session, step: CommandStep): Promise<boolean> {
+  try {
+    await session.query(toText(step.after))
+    return true
+  } catch {
+    return false
+  }
+}
+
+interface CommandRun {
+  readonly step: CommandStep
+  readonly ladder: Ladder
+  readonly attempt: Attempt
+  readonly spoiled: AbortController
+}
+
+/** Starts it under the pin, and resolves when it is pending, or over. */
+async function startPinned(
+  command: RunningCommand,
+  { step, ladder, attempt, spoiled }: CommandRun,
+): Promise<void> {
+  await withConnection(ladder.client, { signal: attempt.signal }, (pin) =>
+    pin.transaction(async () => {
+      await lockAndCheck(pin, step, attempt)
+      try {
+        command.start()
+        await command.untilPending(pin, ladder.budget.lockTimeoutMs)
+        if (command.isPending) attempt.noMore()
+      } catch (error) {
+        // While the name is kept: the statement may not have looked it up yet.
+        await command.cancelFrom(pin)
         spoiled.abort(error)
         await command.outcome()
         throw error
       }
-    }
-    const unwatch = command.isPending ? await attempt.watch(session.pid) : undefined
-    const { error } = await command.outcome()
-    await unwatch?.()
-    if (error !== undefined && attempt.signal.reason instanceof GaveWay) return 'gave way'
-    try {
-      await session.query(toText(step.after))
-    } catch (cause) {
-      spoiled.abort(cause)
-    }
-    if (error !== undefined) throw error
-    return 'done'
-  })
+    }),
+  )
 }
 
-async function lockAndCheck(session: Session, step: CommandStep): Promise<void> {
-  await session.query(toText(step.pin.settings))
-  await session.query(toText(step.pin.lock))
-  const refusal = step.pin.check.check((await session.query(toText(step.pin.check.ask))).rows[0])
+/** It may have become pending in the moment in which it was cancelled. */
+async function isPendingNow(step: CommandStep, { client, signal }: Ladder): Promise<boolean> {
+  // The one session is in hand.
+  if (!client.capabilities.concurrentSessions) return true
+  try {
+    const { rows } = await withConnection(client, { signal }, (session) =>
+      session.query(toText(step.pin.isPending)),
+    )
+    return rows[0]?.['pending'] === 'true'
+  } catch {
+    // Then the next plan finds out.
+    return false
+  }
+}
+
+/** In few messages: others may come to wait for it before the statement is on its way. */
+async function lockAndCheck(session: Session, step: CommandStep, { idleMs }: Attempt): Promise<void> {
+  const { settings, lock, check, others } = step.pin
+  const batch = new StatementBatch(session)
+  await batch.add(toText(settings))
+  if (idleMs !== undefined) await batch.add(toText(endWhenIdle(idleMs)))
+  await batch.add(toText(lock))
+  const refusal = check.check(await batch.ask(toText(check.ask)))
   if (refusal) throw new StepRefused(refusal)
-  const { ask, check } = step.pin.others
-  const old = check((await session.query(toText(ask))).rows)
+  const old = others.check((await session.query(toText(others.ask))).rows)
   if (old !== undefined) throw new NotNow(old)
 }
 
@@ -232,9 +283,12 @@ class RunningCommand {
     return this.#pending
   }
 
-  async start(): Promise<void> {
+  async prepare(): Promise<void> {
     await this.#session.query(toText(this.#step.before))
     await this.#watch()
+  }
+
+  start(): void {
     this.#running = this.#session.query(toText(this.#step.statement)).then(
       () => ({ error: undefined }),
       (error: unknown) => ({ error: error ?? new Error('The statement failed.') }),
@@ -253,13 +307,41 @@ class RunningCommand {
     return (await this.#running) ?? { error: new Error('The statement was not sent.') }
   }
 
-  /** PostgreSQL tells nobody that a detach has become pending, so the flag is looked at until it has, or it is over. */
-  async untilPending(pin: Session): Promise<void> {
+  /**
+   * PostgreSQL tells nobody that a detach has become pending, so the flag is looked at until it has, or it is over.
+   *
+   * Whoever waits behind the pin, or behind the statement, may be the one that the statement waits for. The server cannot
+   * see such a deadlock, because one end of it is here. So the wait has the limit of every other.
+   */
+  async untilPending(pin: Session, mostMs: number): Promise<void> {
     const over = this.outcome().then(() => 'over' as const)
+    const question = toText(
+      waitingWhilePinned(this.#step.pin.isPending, { pin: pin.pid, command: this.#session.pid }),
+    )
     for (;;) {
-      const { rows } = await pin.query(toText(this.#step.pin.isPending))
-      this.#pending = rows[0]?.['pending'] === 'true'
-      if (this.#pending || (await Promise.race([over, sleep(5)])) === 'over') return
+      const row = (await pin.query(question)).rows[0]
+      this.#pending = row?.['pending'] === 'true'
+      if (this.#pending) return
+      const { waiting, longestMs, ownMs, blockers } = readWaiting(row)
+      if (waiting > 0 && longestMs + pollMs >= mostMs) {
+        throw new GaveWay(sessionsWaited(waiting, longestMs), blockers)
+      }
+      if (ownMs >= mostMs) throw new NotNow(`a lock was not free within ${mostMs} ms, so it gave way`)
+      if ((await Promise.race([over, sleep(pollMs)])) === 'over') return
+    }
+  }
+
+  /** Without a new connection, which takes long to open when many wait. */
+  async cancelFrom(pin: Session): Promise<void> {
+    if (!this.isStarted) return
+    try {
+      await pin.query(toText(cancelSession(this.#session.pid)))
+      await Promise.race([this.outcome(), sleep(cancelledMs)])
+    } catch {
+      // It is cancelled otherwise.
     }
   }
 }
+
+const pollMs = 5
+const cancelledMs = 250

@@ -29,8 +29,14 @@ const pins = `
  */
 export const pinSettings: string = `SELECT ${pins}`
 
+/** `pinSettings` for a transaction that lasts as long as others are at work, without what would end it for that. */
+export const watchSettings: string = `${pinSettings},
+       pg_catalog.set_config('idle_in_transaction_session_timeout', '0', true),
+       CASE WHEN pg_catalog.current_setting('transaction_timeout', true) IS NOT NULL
+            THEN pg_catalog.set_config('transaction_timeout', '0', true) END`
+
 /**
- * The same, and what the server says of itself: one round trip less for every read. The session's `search_path` still
+ * `pinSettings`, and what the server says of itself: one round trip less for every read. The session's `search_path` still
  * holds while this runs, so every name has its schema.
  */
 export const pinAndReadServer: string = `
