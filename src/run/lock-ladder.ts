@@ -88,6 +88,7 @@ export async function tryUntilFree<T>(ladder: Ladder, step: (attempt: Attempt) =
   const { client, signal, budget, patience, locks } = ladder
   let hurry = false
   let timesEnded = 0
+  let seen = nobodySeen
   if (patience.takePause()) {
     patience.spend(budget.retry.longestPauseMs)
     await pauseFor(budget.retry.longestPauseMs, signal)
@@ -123,7 +124,9 @@ export async function tryUntilFree<T>(ladder: Ladder, step: (attempt: Attempt) =
       const isLate = hasSqlState(error, 'idleInTransactionSessionTimeout')
       const reason = ended?.message ?? whyAgain(error, { ladder, tookMs })
       if (reason === undefined || isFinal || signal?.aborted === true) throw error
-      const seen = isLate ? nobodySeen : await holdersOf(ladder, { ended, tookMs })
+      const seenNow = isLate ? nobodySeen : await holdersOf(ladder, { ended, tookMs })
+      // Those who wait behind it can be there before it has come to the one that it waits for itself.
+      if (seenNow.holders.length > 0 || !(ended instanceof GaveWay)) seen = seenNow
       const holders = inTheWay(locks, seen.holders)
       const pauseMs = pauseAfter(attempts, budget.retry, Math.random())
       patience.spend(tookMs + pauseMs)
