@@ -177,8 +177,11 @@ async function runCommand(step: CommandStep, ladder: Ladder, attempt: Attempt): 
     } catch (error) {
       // What was set for it may be set still.
       if (!isPutBack) spoiled.abort(error)
-      if (command.isStarted) await command.outcome()
-      const isPending = command.isPending || (command.isStarted && (await isPendingNow(step, ladder)))
+      const outcome = command.isStarted ? await command.outcome() : undefined
+      const standing = command.isPending || !outcome ? undefined : await standingNow(step, ladder)
+      // It came to its end before it could be cancelled, and it was the right table.
+      if (outcome && outcome.error === undefined && standing === 'detached') return 'done'
+      const isPending = command.isPending || standing === 'pending'
       // Cut short, it stays pending: tried again it would be refused, and it is finished here or by the next plan.
       if (isPending) attempt.noMore()
       if (isPending && mayGoOn(attempt.signal.aborted ? attempt.signal.reason : error)) return 'gave way'
@@ -230,18 +233,21 @@ async function startPinned(
   )
 }
 
-/** It may have become pending in the moment in which it was cancelled. */
-async function isPendingNow(step: CommandStep, { client, signal }: Ladder): Promise<boolean> {
+/** It may have become pending, or come to its end, in the moment in which it was cancelled. */
+async function standingNow(
+  step: CommandStep,
+  { client, signal }: Ladder,
+): Promise<'attached' | 'pending' | 'detached' | undefined> {
   // The one session is in hand.
-  if (!client.capabilities.concurrentSessions) return true
+  if (!client.capabilities.concurrentSessions) return 'pending'
   try {
     const { rows } = await withConnection(client, { signal }, (session) =>
       session.query(toText(step.pin.isPending)),
     )
-    return rows[0]?.['pending'] === 'true'
+    return rows[0] === undefined ? 'detached' : rows[0]['pending'] === 'true' ? 'pending' : 'attached'
   } catch {
     // Then the next plan finds out.
-    return false
+    return undefined
   }
 }
 

@@ -22,7 +22,7 @@ const config = {
 const expiring = { ...config, createAheadCount: 1, retentionCount: 1 } as const
 const lockTimeoutMs = 100
 /** What a busy machine adds to what the server does in time. */
-const slack = 400
+const slack = 800
 
 const march = `
   CREATE TABLE events (id int, at timestamptz NOT NULL, body text) PARTITION BY RANGE (at);
