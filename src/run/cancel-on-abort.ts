@@ -1,4 +1,5 @@
 import type { DatabaseClient } from './client.ts'
+import { GaveWay } from './gave-way.ts'
 import { onAbort } from './run-aborted.ts'
 import { within } from './within.ts'
 
@@ -52,7 +53,8 @@ export function cancelOnAbort({ client, pid, signal, pooled = false }: RunningSt
       }
     }
     timer = setInterval(cancel, everyMs)
-    cancel()
+    // Who watches the session cancels it himself.
+    if (!(signal?.reason instanceof GaveWay) || pooled) cancel()
   })
   return {
     givenUp,

@@ -20,8 +20,9 @@ import { proofName } from '../sql/prove-range.ts'
 import type { DdlLimits } from '../sql/settings.ts'
 import type { Refusal } from '../sql/statement.ts'
 import { describeError, isConnectionFailure, sqlStateOf, sqlStates } from './sql-state.ts'
-import { LockNotFree, NotNow, notFreeWithin } from './lock-ladder.ts'
-import { StepRefused } from './step-runner.ts'
+import { NotNow } from './gave-way.ts'
+import { LockNotFree, notFreeWithin } from './lock-ladder.ts'
+import { StepRefused } from './step-refused.ts'
 
 type Subject = Pick<Operation, 'parent' | 'partition'> & {
   readonly kind: Operation['kind'] | 'adopt'

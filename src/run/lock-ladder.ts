@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
+import { ConnectionFailedError } from '../errors.ts'
 import type { TableName } from '../model/table-name.ts'
 import type { Holder, LockHolder, WantedLock } from '../plan/blocker.ts'
 import { adviceAbout, givesWay, inTheWay } from '../plan/blocker.ts'
@@ -10,9 +11,13 @@ import type { DatabaseClient } from './client.ts'
 import type { HoldersSeen } from './lock-holders.ts'
 import type { OperationCourse } from './operation-course.ts'
 import { nobodySeen, readLockHolders } from './lock-holders.ts'
-import { GaveWay, watchOver } from './lock-watch.ts'
+import { GaveWay, isEndedEarly, NotNow, Unwatched } from './gave-way.ts'
+import type { EndedEarly } from './gave-way.ts'
+import { watchOver } from './lock-watch.ts'
 import type { Patience } from './patience.ts'
 import { throwIfAborted } from './run-aborted.ts'
+import type { Session } from './session.ts'
+import { roundTripMs } from './session.ts'
 import { hasSqlState } from './sql-state.ts'
 
 /** What a step is tried with. */
@@ -39,23 +44,17 @@ export interface Attempt {
   /** Where an autovacuum was in the way that may be asked to give way. */
   readonly vacuumed: readonly TableName[]
   /**
-   * Watches a session, once there is a connection to do it with, until the function that comes back is called; `waits`
-   * is for one that waits on its own for others who hold locks.
+   * Watches a session until the function that comes back is called; `waits` is for one that waits on its own for others
+   * who hold locks. Rejects where there is no connection to do it with.
    */
-  watch(pid: number, options?: { readonly waits: boolean }): Promise<() => Promise<void>>
+  watch(
+    session: Pick<Session, 'pid' | 'isPooled'>,
+    options?: { readonly waits: boolean },
+  ): Promise<() => Promise<void>>
+  /** For how long a transaction with locks may hear nothing from this process, where somebody else could be waiting. */
+  readonly idleMs: number | undefined
   /** Says that the step must not be tried again if it fails from here on. */
   noMore(): void
-}
-
-/** It would do harm to begin now; it may not in a while. */
-export class NotNow extends Error {
-  /** Those because of whom; the message names the first. */
-  readonly holders: readonly LockHolder[]
-
-  constructor(reason: string, holders: readonly LockHolder[]) {
-    super(reason)
-    this.holders = holders
-  }
 }
 
 /** A lock was not free in all the time that there was. */
@@ -94,11 +93,22 @@ export class LockNotFree extends Error {
  */
 const mostTimesToGiveWay = 4
 
+/**
+ * The least time that a process may be busy with something else. Others who use it, and the garbage collector, take some
+ * of it every now and then, also where others may wait for a few milliseconds only.
+ */
+const leastIdleMs = 100
+
 /** Tries a step again, with longer and longer pauses, for as long as it fails only because others are at work. */
 export async function tryUntilFree<T>(ladder: Ladder, step: (attempt: Attempt) => Promise<T>): Promise<T> {
   const { client, signal, budget, patience, locks, course } = ladder
   let vacuumed: readonly TableName[] = []
-  let gaveWayTimes = 0
+  let timesEnded = 0
+  let seen = nobodySeen
+  if (patience.takePause()) {
+    patience.spend(budget.retry.longestPauseMs)
+    await pauseFor(budget.retry.longestPauseMs, signal)
+  }
   for (let attempts = 1; ; attempts++) {
     const started = performance.now()
     const gaveWay = new AbortController()
@@ -108,9 +118,14 @@ export async function tryUntilFree<T>(ladder: Ladder, step: (attempt: Attempt) =
         signal: signal ? AbortSignal.any([signal, gaveWay.signal]) : gaveWay.signal,
         number: attempts,
         vacuumed,
-        watch: (pid, { waits } = { waits: false }) =>
+        // What is on its way to this process and back is not left alone.
+        idleMs: client.capabilities.concurrentSessions
+          ? Math.max(leastIdleMs, budget.lockTimeoutMs) + 2 * roundTripMs(client)
+          : undefined,
+        watch: ({ pid, isPooled }, { waits } = { waits: false }) =>
           watchOver(client, {
             pid,
+            isPooled,
             mostMs: budget.lockTimeoutMs,
             ...(waits &&
               course && {
@@ -129,9 +144,13 @@ export async function tryUntilFree<T>(ladder: Ladder, step: (attempt: Attempt) =
       })
     } catch (error) {
       const tookMs = performance.now() - started
-      const reason = whyAgain(error, { ladder, tookMs, gaveWay: gaveWay.signal })
+      const ended = endedEarly(error, gaveWay.signal)
+      const isLate = hasSqlState(error, 'idleInTransactionSessionTimeout')
+      const reason = ended?.message ?? whyAgain(error, { ladder, tookMs })
       if (reason === undefined || isFinal || signal?.aborted === true) throw error
-      const seen = await holdersOf(ladder, tookMs)
+      const seenNow = isLate ? nobodySeen : await holdersOf(ladder, { ended, tookMs })
+      // Those who wait behind it can be there before it has come to the one that it waits for itself.
+      if (seenNow.holders.length > 0 || !(ended instanceof GaveWay)) seen = seenNow
       const holders = inTheWay(locks, seen.holders)
       const pauseMs = pauseAfter(attempts, budget.retry, Math.random())
       patience.spend(tookMs + pauseMs)
@@ -140,37 +159,52 @@ export async function tryUntilFree<T>(ladder: Ladder, step: (attempt: Attempt) =
         gaveWay: true,
         inTheWay: [...(error instanceof NotNow ? error.holders : holders), ...seen.snapshots],
       })
-      if (gaveWay.signal.aborted) gaveWayTimes += 1
-      if (patience.isOver || gaveWayTimes >= mostTimesToGiveWay) {
+      // What ended in one of these ways had locks that others may have waited for.
+      if (isLate || (ended && !(ended instanceof NotNow))) timesEnded += 1
+      if (patience.isOver || timesEnded >= mostTimesToGiveWay) {
+        patience.giveUp(seen.holders)
         throw new LockNotFree(reason, {
           attempts,
           holders,
           snapshots: seen.snapshots,
-          advice: adviceAbout(holders, seen.looker),
+          advice: isLate ? [aboutBusyProcess] : adviceAbout(holders, seen.looker),
           hasBegun: course?.hasBegun ?? false,
           cause: error,
         })
       }
       vacuumed = seen.looker.mayHurry ? holders.filter(givesWay).map(({ relation }) => relation) : []
-      await sleep(pauseMs, undefined, signal ? { signal } : {}).catch(() => undefined)
       course?.waited({ durationMs: pauseMs })
-      throwIfAborted(signal, 'The run was stopped while it waited to try again for a lock.')
+      await pauseFor(pauseMs, signal)
     }
   }
+}
+
+const aboutBusyProcess =
+  'Run maintenance in a process that is not busy with other things, or raise lockTimeoutMs.'
+
+async function pauseFor(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  await sleep(ms, undefined, signal ? { signal } : {}).catch(() => undefined)
+  throwIfAborted(signal, 'The run was stopped while it waited to try again for a lock.')
+}
+
+/** What ended the attempt, where it was not the server; a connection that was lost says more. */
+function endedEarly(error: unknown, gaveWay: AbortSignal): EndedEarly | undefined {
+  if (isEndedEarly(error)) return error
+  if (error instanceof ConnectionFailedError) return undefined
+  return gaveWay.aborted && isEndedEarly(gaveWay.reason) ? gaveWay.reason : undefined
 }
 
 /** Why it is worth trying again, or nothing: the step failed for a reason that stays. */
 function whyAgain(
   error: unknown,
-  about: { readonly ladder: Ladder; readonly tookMs: number; readonly gaveWay: AbortSignal },
+  { ladder, tookMs }: { readonly ladder: Ladder; readonly tookMs: number },
 ): string | undefined {
-  const { ladder, tookMs, gaveWay } = about
   const { budget, waitsForSnapshots } = ladder
   // Each of its locks is asked for with the common limit, and the longer wait comes last.
   const limits = waitsForSnapshots && tookMs >= waitsForSnapshots.lockTimeoutMs ? waitsForSnapshots : budget
   const { statementTimeoutMs } = waitsForSnapshots ?? budget
-  if (gaveWay.aborted && gaveWay.reason instanceof GaveWay) return `${gaveWay.reason.message}, so it gave way`
-  if (error instanceof NotNow) return error.message
+  if (hasSqlState(error, 'idleInTransactionSessionTimeout'))
+    return 'this process was held up while it had locks in hand, so the server took them back'
   if (hasSqlState(error, 'lockNotAvailable')) {
     // Only the first lock is waited for; one that is refused sooner is another.
     return tookMs < limits.lockTimeoutMs
@@ -191,21 +225,32 @@ export function notFreeWithin({ lockTimeoutMs, whyHeld }: DdlLimits): string {
   return `a lock was not free within ${lockTimeoutMs} ms${why}, so it gave way`
 }
 
+interface EndedAttempt {
+  readonly ended: EndedEarly | undefined
+  readonly tookMs: number
+}
+
+/** Who was in the way: not those who have waited behind the attempt, and hold now what they waited for. */
 async function holdersOf(
-  { client, signal, locks, waitsForSnapshots }: Ladder,
-  tookMs: number,
+  { client, signal, locks, budget, waitsForSnapshots }: Ladder,
+  { ended, tookMs }: EndedAttempt,
 ): Promise<HoldersSeen> {
+  const blockers = ended instanceof GaveWay ? new Set(ended.blockers) : undefined
+  if (ended instanceof Unwatched || blockers?.size === 0) return nobodySeen
   // What has begun since cannot have been in the way.
   const waitedForSnapshotsMs =
     waitsForSnapshots && tookMs >= waitsForSnapshots.lockTimeoutMs
       ? waitsForSnapshots.lockTimeoutMs
       : undefined
   try {
-    return await readLockHolders(
+    const seen = await readLockHolders(
       client,
       { tables: locks.map(({ relation }) => relation), waitedForSnapshotsMs },
       { signal },
     )
+    const wasThere = ({ pid = 0, ageMs = Infinity }: LockHolder): boolean =>
+      blockers ? blockers.has(pid) : ageMs >= Math.min(tookMs, budget.lockTimeoutMs)
+    return { ...seen, holders: seen.holders.filter(wasThere) }
   } catch {
     // Who it was is good to know; that the lock was not free is what counts.
     return nobodySeen

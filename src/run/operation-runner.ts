@@ -81,6 +81,11 @@ export async function runOperations(
       })
       continue
     }
+    const whyNot = run.patience.whyNot(operation.locks)
+    if (whyNot !== undefined) {
+      record.outcome(operation, { status: 'not-run', durationMs: 0, message: whyNot })
+      continue
+    }
     try {
       const course = new OperationCourse((first) => {
         reportWait(parts.logger, operation, first)

@@ -41,7 +41,8 @@ import { Patience } from './patience.ts'
 import type { OperationResult, PartitionRepository, RunContext } from './repository.ts'
 import { withConnection } from './session.ts'
 import type { StepsOutcome } from './step-runner.ts'
-import { runSteps, StepRefused } from './step-runner.ts'
+import { StepRefused } from './step-refused.ts'
+import { runSteps } from './step-runner.ts'
 
 export interface PostgresPartitionRepositoryOptions {
   /** How the markers in table comments begin. @default 'pg-partsmith' */

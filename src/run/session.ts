@@ -7,7 +7,7 @@ import { giveBack, openConnection } from './open-connection.ts'
 import { abortErrorOf, throwIfAborted } from './run-aborted.ts'
 import type { Asking } from './session-limits.ts'
 import { beginPooled, openSession, timeoutAdvice } from './session-limits.ts'
-import { describeError, isConnectionFailure, sqlStateOf } from './sql-state.ts'
+import { describeError, hasSqlState, isConnectionFailure, sqlStateOf } from './sql-state.ts'
 import { within } from './within.ts'
 
 /** A connection of one's own for as long as a piece of work takes. */
@@ -64,6 +64,13 @@ export async function withConnection<T>(
 }
 
 const rollbackMs = 5_000
+
+/** How long a message has taken to the server and back, at best: what no statement of the client can be faster than. */
+const roundTrips = new WeakMap<DatabaseClient, number>()
+
+export function roundTripMs(client: DatabaseClient): number {
+  return roundTrips.get(client) ?? 0
+}
 
 class ConnectionSession implements Session {
   readonly #connection: DatabaseConnection
@@ -210,7 +217,9 @@ class ConnectionSession implements Session {
       await (last === undefined ? this.#send('COMMIT') : this.#sendInTransaction(`${last};\nCOMMIT`))
       this.#committed = true
     } catch (error) {
-      if (this.#wasAnswered(error)) throw this.#explain(error)
+      // Who heard nothing for too long has not heard of the COMMIT.
+      const isLate = hasSqlState(this.#loss ?? error, 'idleInTransactionSessionTimeout')
+      if (isLate || this.#wasAnswered(error)) throw this.#explain(error)
       this.#discard = true
       throw new ConnectionFailedError(
         `The connection was lost while a transaction was being committed (${describeError(error)}), so it is not ` +
@@ -252,8 +261,12 @@ class ConnectionSession implements Session {
       signal: this.#signal,
       pooled: this.#isPooled,
     })
+    const sent = performance.now()
     try {
-      return await Promise.race([this.#connection.query(text, values), cancellation.givenUp])
+      const result = await Promise.race([this.#connection.query(text, values), cancellation.givenUp])
+      const tookMs = performance.now() - sent
+      roundTrips.set(this.#client, Math.min(tookMs, roundTrips.get(this.#client) ?? tookMs))
+      return result
     } finally {
       await cancellation.stop()
     }
@@ -277,7 +290,7 @@ class ConnectionSession implements Session {
       : 'Whether the statement that was running took effect is not known.'
     return new ConnectionFailedError(
       `The database connection was lost (${describeError(this.#loss ?? error)}). ${consequence}${timeoutAdvice(this.#loss ?? error)}`,
-      { cause: error },
+      { cause: this.#loss ?? error },
     )
   }
 }

@@ -9,6 +9,7 @@ export const sqlStates = {
   activeSqlTransaction: '25001',
   readOnlySqlTransaction: '25006',
   inFailedSqlTransaction: '25P02',
+  idleInTransactionSessionTimeout: '25P03',
   invalidPassword: '28P01',
   invalidAuthorizationSpecification: '28000',
   dependentObjectsStillExist: '2BP01',
@@ -72,7 +73,7 @@ const refusedOrEnded = new Set<string>([
   sqlStates.cannotConnectNow,
   sqlStates.idleSessionTimeout,
   '57P04', // database_dropped
-  '25P03', // idle_in_transaction_session_timeout
+  sqlStates.idleInTransactionSessionTimeout,
   '25P04', // transaction_timeout
 ])
 

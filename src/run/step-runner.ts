@@ -1,37 +1,18 @@
-import { setTimeout as sleep } from 'node:timers/promises'
-
-import { ServerUnsupportedError } from '../errors.ts'
 import type { TableName } from '../model/table-name.ts'
 import { hurryAutovacuum, waitForAutovacuum } from '../sql/blockers.ts'
+import { endWhenIdle } from '../sql/session-limits.ts'
 import type { Sql } from '../sql/sql.ts'
 import { toText } from '../sql/sql.ts'
-import type {
-  Action,
-  CommandStep,
-  Refusal,
-  RepeatStep,
-  Step,
-  TableMeasure,
-  TransactionStep,
-} from '../sql/statement.ts'
+import type { Action, RepeatStep, Step, TableMeasure, TransactionStep } from '../sql/statement.ts'
 import type { DatabaseClient } from './client.ts'
 import type { Attempt, Ladder } from './lock-ladder.ts'
-import { NotNow, tryUntilFree } from './lock-ladder.ts'
-import { GaveWay } from './lock-watch.ts'
+import { tryUntilFree } from './lock-ladder.ts'
+import { runCommand } from './pinned-command.ts'
 import type { Session } from './session.ts'
 import { withConnection } from './session.ts'
-import { hasSqlState, sqlStateOf } from './sql-state.ts'
+import { sqlStateOf } from './sql-state.ts'
 import { StatementBatch } from './statement-batch.ts'
-
-/** A guard or an answer found at run time said no; the transaction was rolled back and nothing was changed by it. */
-export class StepRefused extends Error {
-  readonly refusal: Refusal
-
-  constructor(refusal: Refusal) {
-    super(refusal.message)
-    this.refusal = refusal
-  }
-}
+import { StepRefused } from './step-refused.ts'
 
 export interface StepsOutcome {
   readonly rowsMoved: number
@@ -107,9 +88,10 @@ async function runTransaction(
   try {
     return await session.transaction(async () => {
       // Through a pooler, which session it is shows only in the transaction.
-      watch.stop = await attempt.watch(session.pid)
+      watch.stop = await attempt.watch(session)
       const batch = new StatementBatch(session)
       await batch.add(toText(step.settings))
+      if (attempt.idleMs !== undefined) await batch.add(toText(endWhenIdle(attempt.idleMs)))
       const outcome = await runActions(batch, step.actions, attempt)
       await batch.finish()
       return outcome
@@ -169,147 +151,4 @@ async function runActions(
 
 function oidIn(oid: string | undefined): { readonly oid?: string } {
   return oid === undefined ? {} : { oid }
-}
-
-/**
- * Runs a statement that cannot be in a transaction, while a second connection keeps its table's name on that table.
- *
- * DETACH CONCURRENTLY finds its table by name. Between our look and its own, the table could be swapped for another;
- * an ACCESS SHARE lock held elsewhere forbids that and lets the first phase of the detach through. It is let go once
- * the detach is pending, because the second phase waits for it. From then on it is watched: it waits for readers of the
- * partition without a limit, and whoever comes to wait behind it is let through.
- */
-async function runCommand(
-  step: CommandStep,
-  { client, course }: Ladder,
-  attempt: Attempt,
-): Promise<'done' | 'gave way'> {
-  const { signal } = attempt
-  // Aborting it cancels the statement and has the connection closed, with whatever is still set in it.
-  const spoiled = new AbortController()
-  const either = AbortSignal.any([signal, spoiled.signal])
-  return withConnection(client, { signal: either }, async (session) => {
-    if (session.isPooled) {
-      throw new ServerUnsupportedError(
-        `Cannot ${step.label} concurrently through a pooler: its timeouts cannot be turned off there for one statement, and cut short it would stay half-done. Connect to the server itself, or set detachMode to 'blocking'.`,
-      )
-    }
-    const command = new RunningCommand(session, step)
-    try {
-      if (client.capabilities.concurrentSessions) {
-        await withConnection(client, { signal }, (pin) =>
-          pin.transaction(async () => {
-            await lockAndCheck(pin, step)
-            // Cut short, it stays pending: tried again it would be refused, and it is the next plan that finishes it.
-            attempt.noMore()
-            course?.begin()
-            await command.start()
-            await command.untilPending(pin)
-          }),
-        )
-      } else {
-        // A client with one session has nobody beside it who could swap the table.
-        await session.transaction(() => lockAndCheck(session, step))
-        attempt.noMore()
-        course?.begin()
-        await command.start()
-      }
-    } catch (error) {
-      if (!command.isStarted) {
-        // What was set for it may be set still.
-        spoiled.abort(error)
-        throw error
-      }
-      if (!command.isPending) {
-        // The name is not kept any more, and the statement may not have looked it up yet.
-        spoiled.abort(error)
-        await command.outcome()
-        throw error
-      }
-    }
-    const pendingSince = performance.now()
-    const unwatch = command.isPending ? await attempt.watch(session.pid, { waits: true }) : undefined
-    const { error } = await command.outcome()
-    await unwatch?.()
-    const waitedMs = performance.now() - pendingSince
-    if (unwatch && waitedMs >= worthTellingMs) course?.waited({ durationMs: waitedMs })
-    if (error !== undefined && attempt.signal.reason instanceof GaveWay) return 'gave way'
-    try {
-      await session.query(toText(step.after))
-    } catch (cause) {
-      spoiled.abort(cause)
-    }
-    if (error !== undefined) throw error
-    return 'done'
-  })
-}
-
-/** What a detach takes with nobody in its way is not told as a wait. */
-const worthTellingMs = 200
-
-async function lockAndCheck(session: Session, step: CommandStep): Promise<void> {
-  await session.query(toText(step.pin.settings))
-  await session.query(toText(step.pin.lock))
-  const refusal = step.pin.check.check((await session.query(toText(step.pin.check.ask))).rows[0])
-  if (refusal) throw new StepRefused(refusal)
-  const { ask, check } = step.pin.others
-  const old = check((await session.query(toText(ask))).rows)
-  if (old !== undefined) throw new NotNow(old.reason, old.holders)
-}
-
-interface Settled {
-  readonly error: unknown
-}
-
-/** A statement on its way, beside which other things are done. */
-class RunningCommand {
-  readonly #session: Session
-  readonly #step: CommandStep
-  #running: Promise<Settled> | undefined
-  #pending = false
-
-  constructor(session: Session, step: CommandStep) {
-    this.#session = session
-    this.#step = step
-  }
-
-  get isStarted(): boolean {
-    return this.#running !== undefined
-  }
-
-  /** The statement has found its table, whatever its name becomes. */
-  get isPending(): boolean {
-    return this.#pending
-  }
-
-  async start(): Promise<void> {
-    await this.#session.query(toText(this.#step.before))
-    await this.#watch()
-    this.#running = this.#session.query(toText(this.#step.statement)).then(
-      () => ({ error: undefined }),
-      (error: unknown) => ({ error: error ?? new Error('The statement failed.') }),
-    )
-  }
-
-  async #watch(): Promise<void> {
-    try {
-      await this.#session.query(toText(this.#step.watch))
-    } catch (error) {
-      if (!hasSqlState(error, 'invalidParameterValue')) throw error
-    }
-  }
-
-  async outcome(): Promise<Settled> {
-    return (await this.#running) ?? { error: new Error('The statement was not sent.') }
-  }
-
-  /** PostgreSQL tells nobody that a detach has become pending, so the flag is looked at until it has, or it is over. */
-  async untilPending(pin: Session): Promise<void> {
-    const over = this.outcome().then(() => 'over' as const)
-    for (;;) {
-      const { rows } = await pin.query(toText(this.#step.pin.isPending))
-      this.#pending = rows[0]?.['pending'] === 'true'
-      if (this.#pending || (await Promise.race([over, sleep(5)])) === 'over') return
-    }
-  }
 }

@@ -101,24 +101,78 @@ export function readLooker(row: Row | undefined): Looker {
   return { role: String(row?.['role']), mayHurry: row?.['may_hurry'] === 'true' }
 }
 
+/** Who waits behind a session, and whom it waits for itself. */
+export interface Waiting {
+  readonly waiting: number
+  /** How long the one has waited who has waited longest. */
+  readonly longestMs: number
+  /** One of them waits for a lock that the session has in hand while it waits itself. */
+  readonly isInHand: boolean
+  /** The sessions that it waits for itself, looked at only when somebody waits; 0 stands for a prepared transaction. */
+  readonly blockers: readonly number[]
+}
+
 /**
- * How many wait behind a session, for how long the one who has waited longest, and whether any of them waits for a lock
- * that it has in hand while it waits itself: then they can become part of a deadlock.
+ * How many wait behind a session, for how long the one who has waited longest, whom it waits for itself, and whether any
+ * of them waits for a lock that it has in hand while it waits itself: then they can become part of a deadlock.
  */
 export function waitingBehind(pid: number): Sql {
+  const session = sql`${literal(String(pid))}::int`
   return sql`
-WITH l AS MATERIALIZED (SELECT * FROM pg_locks), own AS (SELECT * FROM l WHERE pid = ${literal(String(pid))}::int)
+WITH l AS MATERIALIZED (SELECT * FROM pg_locks), own AS (SELECT * FROM l WHERE pid = ${session})
 SELECT count(*)::text AS waiting,
        floor(coalesce(extract(epoch FROM max(clock_timestamp() - l.waitstart)), 0) * 1000)::bigint::text AS longest_ms,
        (EXISTS (SELECT FROM own WHERE NOT granted)
-        AND coalesce(bool_or(EXISTS (SELECT FROM own WHERE granted AND relation = l.relation AND database = l.database)), false))::text AS in_hand
+        AND coalesce(bool_or(EXISTS (SELECT FROM own WHERE granted AND relation = l.relation AND database = l.database)), false))::text AS in_hand,
+       CASE WHEN count(*) > 0 THEN array_to_string(pg_blocking_pids(${session}), ',') END AS blockers
 FROM l
-WHERE NOT l.granted AND ${literal(String(pid))}::int = ANY (pg_blocking_pids(l.pid))`
+WHERE NOT l.granted AND ${session} = ANY (pg_blocking_pids(l.pid))`
 }
 
 /** An autovacuum is in the way of this, and nobody who reads or writes is, nor has to wait for it. */
 export function waitForAutovacuum(table: TableName): Sql {
   return sql`LOCK TABLE ONLY ${qualified(table)} IN SHARE UPDATE EXCLUSIVE MODE`
+}
+
+/**
+ * The same for a statement and the session that pins a name for it, with how long the statement has waited for the lock
+ * of a table itself, and whether it has got as far as the pin is for.
+ */
+export function waitingWhilePinned(
+  isPending: Sql,
+  { pin, command }: { readonly pin: number; readonly command: number },
+): Sql {
+  const session = sql`${literal(String(command))}::int`
+  const both = sql`ARRAY[${literal(String(pin))}, ${literal(String(command))}]::int[]`
+  return sql`
+SELECT (${isPending}) AS pending, w.waiting::text, w.blockers,
+       floor(coalesce(extract(epoch FROM w.longest), 0) * 1000)::bigint::text AS longest_ms,
+       floor(coalesce(extract(epoch FROM w.own), 0) * 1000)::bigint::text AS own_ms
+FROM (
+  SELECT count(*) FILTER (WHERE l.pid <> ${session}) AS waiting,
+         max(clock_timestamp() - l.waitstart) FILTER (WHERE l.pid <> ${session}) AS longest,
+         max(clock_timestamp() - l.waitstart) FILTER (WHERE l.pid = ${session} AND l.locktype = 'relation') AS own,
+         CASE WHEN count(*) > 0 THEN array_to_string(pg_blocking_pids(${session}), ',') END AS blockers
+  FROM pg_locks l
+  WHERE NOT l.granted AND (l.pid = ${session} OR pg_blocking_pids(l.pid) && ${both})
+) w`
+}
+
+/** Reads what `waitingBehind` and `waitingWhilePinned` answer with. */
+export function readWaiting(row: Row | undefined): Waiting & { readonly ownMs: number } {
+  const text = textIn(row ?? {})
+  const number = (column: string): number => Number(text(column) ?? 0)
+  return {
+    waiting: number('waiting'),
+    longestMs: number('longest_ms'),
+    isInHand: text('in_hand') === 'true',
+    ownMs: number('own_ms'),
+    blockers: (text('blockers') ?? '').split(',').filter(Boolean).map(Number),
+  }
+}
+
+export function cancelSession(pid: number): Sql {
+  return sql`SELECT pg_cancel_backend(${literal(String(pid))}::int)`
 }
 
 /** Has the server look for a deadlock soon: it is that look which asks an autovacuum to give way to a waiter. */

@@ -32,6 +32,12 @@ const pins = `
  */
 export const pinSettings: string = `SELECT ${pins}`
 
+/** `pinSettings` for a transaction that lasts as long as others are at work, without what would end it for that. */
+export const watchSettings: string = `${pinSettings},
+       pg_catalog.set_config('idle_in_transaction_session_timeout', '0', true),
+       CASE WHEN pg_catalog.current_setting('transaction_timeout', true) IS NOT NULL
+            THEN pg_catalog.set_config('transaction_timeout', '0', true) END`
+
 /**
  * How soon anybody looks for a deadlock who uses the database, as far as it is written down: the session itself, and the
  * roles and databases that have a setting of their own. Backslashes mean something else in some sessions. Where this role has one, what the server has for the others
@@ -53,7 +59,7 @@ const shortestDeadlockTimeout = `(
          FROM pg_catalog.pg_settings s WHERE s.name OPERATOR(pg_catalog.=) 'deadlock_timeout')`
 
 /**
- * The same, and what the server says of itself: one round trip less for every read. The session's `search_path` still
+ * `pinSettings`, and what the server says of itself: one round trip less for every read. The session's `search_path` still
  * holds while this runs, so every name has its schema.
  */
 export const pinAndReadServer: string = `

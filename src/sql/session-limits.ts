@@ -59,6 +59,15 @@ export function lowerLimits(limits: readonly ShortLimit[]): Sql {
   )
 }
 
+/**
+ * Has the server end the session when it hears nothing for so long between two statements of this transaction: a process
+ * that is paused or busy lets nobody wait behind its locks for longer. Shorter than what the role has, or what
+ * `raiseLimits` has made of it.
+ */
+export function endWhenIdle(ms: number): Sql {
+  return setAll([['idle_in_transaction_session_timeout', `${Math.ceil(ms)}ms`]], 'transaction')
+}
+
 function setAll(
   values: readonly (readonly [name: LimitName, value: string])[],
   until: 'session' | 'transaction',

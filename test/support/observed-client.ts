@@ -1,5 +1,5 @@
 import type { DatabaseClient, DatabaseConnection, QueryResult } from '../../src/run/client.ts'
-import { beginWatch } from '../../src/run/lock-watch.ts'
+import { watchMark } from '../../src/run/lock-watch.ts'
 
 export interface SentStatement {
   /** Counts from 1 over all connections; undefined where a connection repeats its last statement, as a poll does. */
@@ -26,7 +26,8 @@ export interface StatementObserver {
  * The same client, with somebody who sees, delays or spoils what is sent through it.
  *
  * Only the statements of the lock watch go by unseen: whether and when it looks depends on how long a step takes, on a
- * connection that it has for itself. That this is given back is seen.
+ * connection that it has for itself. That this is given back is seen. And the limit of a pause in a transaction is not
+ * sent.
  */
 export function observedClient(client: DatabaseClient, observer: StatementObserver): DatabaseClient {
   let sent = 0
@@ -39,6 +40,10 @@ export function observedClient(client: DatabaseClient, observer: StatementObserv
   }
 }
 
+/** The pauses are the observer's, who may take his time. */
+const limitOfPauses =
+  /^SELECT pg_catalog\.set_config\('idle_in_transaction_session_timeout', '\d+ms', true\)$/
+
 async function observedConnection(
   connection: DatabaseConnection,
   observer: StatementObserver,
@@ -50,8 +55,9 @@ async function observedConnection(
   let isWatch = false
   return {
     query: async (text, values): Promise<QueryResult> => {
-      isWatch ||= last === '' && text === beginWatch
+      isWatch ||= text.startsWith(watchMark)
       if (isWatch) return connection.query(text, values)
+      if (limitOfPauses.test(text)) return { rows: [] }
       const statement = { number: text === last ? undefined : nextNumber(), text, pid, ask }
       last = text
       await observer.beforeSending?.(statement)
