@@ -1,4 +1,5 @@
 import { Instant } from '../model/instant.ts'
+import type { Partition } from '../model/partition-tree.ts'
 import { defaultPartition } from '../model/partition-tree.ts'
 import type { TableName } from '../model/table-name.ts'
 import { formatTableName } from '../model/table-name.ts'
@@ -11,6 +12,7 @@ import type { PlanInput, Survey } from './survey.ts'
 import type { Slot } from './timeline.ts'
 import { notDone } from './default-rows.ts'
 import { describeLimit, longestWaitMs, raiseLimit } from './lock-limit.ts'
+import type { ScanPrice } from './scan-price.ts'
 import { priceBesideDefault, priceOfMove, priceOfScan } from './scan-price.ts'
 
 /** How a partition gets its place beside DEFAULT: at once, with the range excluded from DEFAULT before, or not at all. */
@@ -34,7 +36,7 @@ export function wayBesideDefault(
   const { slot, again, evidence } = about
   const { range } = slot
   const fallback = defaultPartition(tree)
-  const price = priceBesideDefault(evidence)
+  const price = priceBesideDefault(evidence) ?? priceByEstimate(fallback, evidence)
   if (!fallback) return { kind: 'attach', scans: [] }
   // Where its size is not known there is a scan all the same.
   const { bytes, estimatedMs } = price ?? { bytes: 0, estimatedMs: 0 }
@@ -96,4 +98,14 @@ function marginMs({ from, to }: Pick<Slot, 'from' | 'to'>): number {
 function formatHours(ms: number): string {
   const hours = Math.ceil(ms / hourMs)
   return hours === 1 ? 'an hour' : `${hours} hours`
+}
+
+/** Where DEFAULT could not be read, as large as VACUUM or ANALYZE has found it last; it is read twice, as far as is known. */
+function priceByEstimate(
+  fallback: Partition | undefined,
+  { defaultUnread }: Evidence,
+): ScanPrice | undefined {
+  if (defaultUnread === undefined || fallback?.sizeBytes === undefined) return undefined
+  const bytes = 2 * fallback.sizeBytes
+  return { bytes, estimatedMs: priceOfScan(bytes) }
 }

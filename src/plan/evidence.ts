@@ -8,6 +8,8 @@ import type { RangeText } from './operation.ts'
  * is absent is unknown, and the unknown never destroys.
  */
 export interface EvidenceRequest {
+  /** How long others may wait behind a look at rows, and how long one statement of it may run, in milliseconds. */
+  readonly limits?: { readonly othersWaitMs: number; readonly withinMs: number }
   /** Names that are to be created: does any relation or type have one of them already? */
   readonly names: readonly TableName[]
   /** Present where there is a DEFAULT that can be read. */

@@ -2,10 +2,14 @@ import type { DefaultRowsAnswer, DefaultRowsQuestion, KeySpan } from '../plan/de
 import { pinSettings } from '../sql/catalog.ts'
 import type { Pages } from '../sql/count-default.ts'
 import { countBetween, limitTime, sizeOfDefault, spreadOfKeys } from '../sql/count-default.ts'
+import { defaultBudget } from '../sql/lock-budget.ts'
 import { readingSettings } from '../sql/settings.ts'
 import type { Sql } from '../sql/sql.ts'
 import { toText } from '../sql/sql.ts'
 import type { Row } from '../sql/statement.ts'
+import type { DatabaseClient } from './client.ts'
+import { readConsiderately } from './considerate-reading.ts'
+import { isEndedEarly } from './gave-way.ts'
 import type { Session } from './session.ts'
 import { hasSqlState, isConnectionFailure, sqlStateOf } from './sql-state.ts'
 import { whyUnread } from './why-unread.ts'
@@ -19,14 +23,18 @@ const sampledBytes = 16 * 1_048_576
 export async function readDefaultRows(
   session: Session,
   question: DefaultRowsQuestion,
-  mostMs: number,
+  { client, mostMs }: { readonly client: DatabaseClient; readonly mostMs: number },
 ): Promise<DefaultRowsAnswer | string> {
+  const consideration = {
+    client,
+    othersWaitMs: defaultBudget.lockTimeoutMs,
+    withinMs: mostMs,
+    isolation: 'repeatable read',
+  } as const
   try {
-    return await session.transaction(() => count(session, question, mostMs), {
-      isolation: 'repeatable read',
-      readOnly: true,
-    })
+    return await readConsiderately(session, consideration, (limitMs) => count(session, question, limitMs))
   } catch (error) {
+    if (isEndedEarly(error)) return `While they were counted, ${error.message}.`
     if (sqlStateOf(error) === undefined || isConnectionFailure(error)) throw error
     if (hasSqlState(error, 'queryCanceled')) return `To count its rows took longer than ${mostMs} ms.`
     const why = await whyUnread(session, error, [question.table])

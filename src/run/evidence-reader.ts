@@ -3,20 +3,34 @@ import { formatTableName } from '../model/table-name.ts'
 import type { Evidence, EvidenceRequest } from '../plan/evidence.ts'
 import { pinSettings, readTakenNames, readWithoutPages } from '../sql/catalog.ts'
 import { countInDefault } from '../sql/move-from-default.ts'
+import { defaultBudget } from '../sql/lock-budget.ts'
 import { readingSettings } from '../sql/settings.ts'
 import { qualified, sql, toText } from '../sql/sql.ts'
+import type { DatabaseClient } from './client.ts'
+import type { Consideration } from './considerate-reading.ts'
+import { readConsiderately } from './considerate-reading.ts'
+import { isEndedEarly } from './gave-way.ts'
 import { readReferenceChecks } from './reference-reader.ts'
 import type { Session } from './session.ts'
-import { sqlStateOf, sqlStates } from './sql-state.ts'
+import { hasSqlState, sqlStateOf, sqlStates } from './sql-state.ts'
 import { whyUnread } from './why-unread.ts'
 
 /** Collects what one plan rests on beyond the catalog; rows are counted in a transaction of their own, one per table. */
-export async function readEvidence(session: Session, request: EvidenceRequest): Promise<Evidence> {
+export async function readEvidence(
+  session: Session,
+  request: EvidenceRequest,
+  client: DatabaseClient,
+): Promise<Evidence> {
+  const { othersWaitMs = Infinity, withinMs = defaultBudget.statementTimeoutMs } = request.limits ?? {}
+  const consideration = { client, withinMs, othersWaitMs: Math.min(othersWaitMs, withinMs) }
+  const look: Look = (tables, read) => readable(session, { consideration, tables }, read)
   return {
     takenNames: await readNames(session, request.names),
-    ...(await readRows(session, request)),
-    empty: await readEmpty(session, request.maybeEmpty),
-    ...(request.references && { references: await readReferenceChecks(session, request.references) }),
+    ...(await readRows(session, look, request)),
+    empty: await readEmpty(session, look, request.maybeEmpty),
+    ...(request.references && {
+      references: await readReferenceChecks(session, request.references, consideration),
+    }),
   }
 }
 
@@ -24,6 +38,7 @@ export async function readEvidence(session: Session, request: EvidenceRequest): 
 export async function readTogether(
   session: Session,
   requests: readonly EvidenceRequest[],
+  client: DatabaseClient,
 ): Promise<readonly (Evidence | undefined)[]> {
   const takenNames = await readNames(
     session,
@@ -31,7 +46,11 @@ export async function readTogether(
   )
   const fallbacks = requests.flatMap(({ defaultRows }) => (defaultRows ? [defaultRows] : []))
   const found =
-    fallbacks.length > 0 ? await readable(session, [], () => withoutPages(session, fallbacks)) : undefined
+    fallbacks.length > 0
+      ? await readable(session, { tables: [], consideration: inAMoment(client) }, () =>
+          withoutPages(session, fallbacks),
+        )
+      : undefined
   const empty = found && 'value' in found ? found.value : undefined
   return requests.map(({ defaultRows, maybeEmpty, references }) => {
     if (maybeEmpty.length > 0 || references) return undefined
@@ -86,9 +105,9 @@ async function readNames(session: Session, names: readonly TableName[]): Promise
   )
 }
 
-async function readRows(session: Session, request: EvidenceRequest): Promise<DefaultEvidence> {
-  const tables = request.defaultRows ? [request.defaultRows.table] : []
-  const counted = await readable(session, tables, () => countRows(session, request))
+async function readRows(session: Session, look: Look, request: EvidenceRequest): Promise<DefaultEvidence> {
+  if (!request.defaultRows) return { rowsInDefault: new Map() }
+  const counted = await look([request.defaultRows.table], () => countRows(session, request))
   return 'value' in counted ? counted.value : { rowsInDefault: new Map(), defaultUnread: counted.why }
 }
 
@@ -108,11 +127,12 @@ async function countRows(session: Session, { defaultRows }: EvidenceRequest): Pr
 
 async function readEmpty(
   session: Session,
+  look: Look,
   tables: EvidenceRequest['maybeEmpty'],
 ): Promise<ReadonlySet<string>> {
   const empty = new Set<string>()
   for (const { oid, name } of tables) {
-    const answer = await readable(session, [name], async () => {
+    const answer = await look([name], async () => {
       const question = sql`SELECT EXISTS (SELECT FROM ${qualified(name)})::text AS filled`
       return (await session.query(toText(question))).rows
     })
@@ -121,27 +141,48 @@ async function readEmpty(
   return empty
 }
 
-/** Reads rows of a user's table; without the right to, or where the table is locked or gone, tells why it could not. */
+type Answer<T> = { readonly value: T } | { readonly why: string }
+
+/** A look at rows of the tables, in a transaction of its own. */
+type Look = <T>(tables: readonly TableName[], read: () => Promise<T>) => Promise<Answer<T>>
+
+/** Of each table only the size is asked for. */
+function inAMoment(client: DatabaseClient): Consideration {
+  const { lockTimeoutMs, statementTimeoutMs } = defaultBudget
+  return { client, othersWaitMs: lockTimeoutMs, withinMs: statementTimeoutMs }
+}
+
+/**
+ * Reads rows of a user's table; without the right to, where the table is locked or gone, and where it takes so long that
+ * others would wait, tells why it could not.
+ */
 async function readable<T>(
   session: Session,
-  tables: readonly TableName[],
+  { consideration, tables }: { readonly consideration: Consideration; readonly tables: readonly TableName[] },
   read: () => Promise<T>,
-): Promise<{ readonly value: T } | { readonly why: string }> {
+): Promise<Answer<T>> {
   const unknown: readonly (string | undefined)[] = [
     sqlStates.insufficientPrivilege,
     sqlStates.undefinedTable,
     sqlStates.lockNotAvailable,
   ]
+  const started = performance.now()
   try {
-    return await session.transaction(
-      async () => {
-        await session.query(pinSettings)
-        await session.query(toText(readingSettings))
-        return { value: await read() }
-      },
-      { readOnly: true },
-    )
+    return await readConsiderately(session, consideration, async () => {
+      await session.query(pinSettings)
+      await session.query(toText(readingSettings))
+      return { value: await read() }
+    })
   } catch (error) {
+    if (isEndedEarly(error)) return { why: error.message }
+    const tookMs = Math.round(performance.now() - started)
+    // A cancellation that comes sooner is not the timeout: somebody wants it to stop.
+    if (
+      hasSqlState(error, 'queryCanceled') &&
+      tookMs >= Math.min(consideration.othersWaitMs, consideration.withinMs)
+    ) {
+      return { why: `it takes longer than ${tookMs} ms` }
+    }
     if (unknown.includes(sqlStateOf(error))) return { why: await whyUnread(session, error, tables) }
     throw error
   }

@@ -68,7 +68,7 @@ export class PostgresMetadataProvider implements PartitionMetadataProvider {
 
   async collectEvidence(request: EvidenceRequest, options: ReadOptions = {}): Promise<Evidence> {
     if (!needsEvidence(request)) return noEvidence
-    return this.#reading(options, (session) => readEvidence(session, request))
+    return this.#reading(options, (session) => readEvidence(session, request, this.#client))
   }
 
   /** Names in one statement, and in another one which of the DEFAULT partitions have no page and so no row. */
@@ -76,7 +76,7 @@ export class PostgresMetadataProvider implements PartitionMetadataProvider {
     requests: readonly EvidenceRequest[],
     options: ReadOptions = {},
   ): Promise<readonly (Evidence | undefined)[]> {
-    return this.#reading(options, (session) => readTogether(session, requests))
+    return this.#reading(options, (session) => readTogether(session, requests, this.#client))
   }
 
   /** Counts in full what is small, and a sample of pages of what is large. */
@@ -84,7 +84,9 @@ export class PostgresMetadataProvider implements PartitionMetadataProvider {
     question: DefaultRowsQuestion,
     { mostMs, ...options }: ReadOptions & { readonly mostMs: number },
   ): Promise<DefaultRowsAnswer | string> {
-    return this.#reading(options, (session) => readDefaultRows(session, question, mostMs))
+    return this.#reading(options, (session) =>
+      readDefaultRows(session, question, { client: this.#client, mostMs }),
+    )
   }
 
   /** Sessions and prepared transactions, in one statement. */

@@ -5,6 +5,9 @@ import type { Reference } from '../sql/references.ts'
 import { checkReference, checkSettings, readReference, readReferences, sizesOf } from '../sql/references.ts'
 import { readingSettings } from '../sql/settings.ts'
 import { toText } from '../sql/sql.ts'
+import type { Consideration } from './considerate-reading.ts'
+import { readConsiderately } from './considerate-reading.ts'
+import { isEndedEarly } from './gave-way.ts'
 import type { Session } from './session.ts'
 import { hasSqlState, isConnectionFailure, sqlStateOf } from './sql-state.ts'
 import { whyUnread } from './why-unread.ts'
@@ -20,6 +23,7 @@ type References = NonNullable<EvidenceRequest['references']>
 export async function readReferenceChecks(
   session: Session,
   request: References,
+  consideration: Consideration,
 ): Promise<ReadonlyMap<string, readonly ReferenceCheck[]>> {
   const started = performance.now()
   const found = await referencesTo(session, request.partitions)
@@ -30,7 +34,9 @@ export async function readReferenceChecks(
     for (const reference of found.filter((one) => one.partition === partition.oid)) {
       const leftMs = Math.floor(request.withinMs - (performance.now() - started))
       if (leftMs < 1) return checks
-      answered.push(await readCheck(session, reference, { request, partition, leftMs, tooLong }))
+      answered.push(
+        await readCheck(session, reference, { request, partition, leftMs, tooLong, consideration }),
+      )
     }
     checks.set(partition.oid, answered)
   }
@@ -64,11 +70,13 @@ interface Asking {
   readonly partition: ReferredPartition
   readonly leftMs: number
   readonly tooLong: TooLong
+  readonly consideration: Consideration
 }
 
 async function readCheck(session: Session, reference: Reference, asking: Asking): Promise<ReferenceCheck> {
-  const { request, leftMs, tooLong } = asking
+  const { request, leftMs, tooLong, consideration } = asking
   const started = performance.now()
+  let mostMs = leftMs
   let sizes: Sized = { bytes: 0, partitionBytes: 0 }
   const answered = (answer: ReferenceAnswer): ReferenceCheck => {
     const { foreignKey, table, indexed, columns } = reference
@@ -79,25 +87,24 @@ async function readCheck(session: Session, reference: Reference, asking: Asking)
     return { foreignKey, table, columns: names, bytes: sizes.bytes, indexed, answer }
   }
   try {
-    return await session.transaction(
-      async () => {
-        await session.query(pinSettings)
-        await session.query(toText(readingSettings))
-        sizes = await readSizes(session, reference)
-        const known = tooLong.get(keyOf(reference))
-        // The same table is read for a partition that is no smaller, so it takes no less time and is not tried.
-        if (known && sizes.partitionBytes >= known.partitionBytes) {
-          return answered({ kind: 'at-least', ms: known.ms })
-        }
-        await session.query(toText(checkSettings(leftMs)))
-        return answered(await measured(session, reference, asking))
-      },
-      { readOnly: true },
-    )
+    return await readConsiderately(session, { ...consideration, withinMs: leftMs }, async (limitMs) => {
+      mostMs = limitMs
+      await session.query(pinSettings)
+      await session.query(toText(readingSettings))
+      sizes = await readSizes(session, reference)
+      const known = tooLong.get(keyOf(reference))
+      // The same table is read for a partition that is no smaller, so it takes no less time and is not tried.
+      if (known && sizes.partitionBytes >= known.partitionBytes) {
+        return answered({ kind: 'at-least', ms: known.ms })
+      }
+      await session.query(toText(checkSettings(limitMs)))
+      return answered(await measured(session, reference, asking))
+    })
   } catch (error) {
+    if (isEndedEarly(error)) return answered({ kind: 'unread', why: error.message })
     const tookMs = performance.now() - started
     // A cancellation that comes much sooner is not the timeout: somebody wants it to stop.
-    if (hasSqlState(error, 'queryCanceled') && tookMs >= leftMs * 0.9) {
+    if (hasSqlState(error, 'queryCanceled') && tookMs >= mostMs * 0.9) {
       return answered({ kind: 'at-least', ms: tookMs })
     }
     const names = [reference.table, asking.partition.name]

@@ -335,6 +335,8 @@ describe('the planner', () => {
       'detach-cannot-finish',
       'reattached-expired',
       'reference-check-too-long',
+      'default-unread',
+      'lock-timeout-held',
     ]
     const kinds = ['create', 'attach', 'finalize', 'detach', 'drop', 'unmark', 'readmit']
     const reasons = [

@@ -37,7 +37,7 @@ describeEachServer('a detached table', (major) => {
     const retire = { ...monthly, retentionCount: 1 } as const
     const kept = await partsmith.plan({ ...retire, dropAfter: '30 days' }, { now })
     expect(kept.findings.map(({ message }) => message)).toEqual([
-      'public.events__2026_02 was detached at 2026-03-15T12:00:00Z and is kept until 2026-04-14T12:00:00Z by this configuration, with its dropAfter of 30 days; a run with a shorter one drops it sooner.',
+      'public.events__2026_02 was detached at 2026-03-15T12:00:00Z and is kept until 2026-04-14T12:00:00Z, by a dropAfter of 30 days; a run with a shorter one drops it sooner.',
     ])
     const sooner = await partsmith.plan({ ...retire, dropAfter: '0 seconds' }, { now })
     expect(sooner.operations.map(({ id }) => id)).toEqual(['drop public.events__2026_02'])
