@@ -110,6 +110,7 @@ const obstacles: readonly string[] = [
   'name-taken',
   'rows-in-default',
   'rows-in-default-referenced',
+  'rows-in-default-published',
   'default-not-movable',
   'detach-pending',
   'detach-pending-unmarked',

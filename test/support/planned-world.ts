@@ -36,6 +36,7 @@ export interface World {
   readonly referenced: boolean
   /** Whether a run that was cut short has left its CHECK on DEFAULT. */
   readonly excluded?: true
+  readonly published?: true
   readonly nextOid: number
 }
 
@@ -151,6 +152,7 @@ export function treeOf(world: World, now: Instant): PartitionTree {
       mayEmptyDefault: true,
       excludes: false,
       ...(world.excluded && { defaultExcludesRange: world.excluded }),
+      ...(world.published && { publishedBy: 'changes' }),
     },
     partitions: world.partitions,
     detached: world.detached,

@@ -86,6 +86,7 @@ const shape = fc.record({
   rows: fc.array(fc.tuple(fc.nat(past + future), fc.nat(999)), { maxLength: 12 }),
   referenced: fc.boolean(),
   excluded: fc.boolean(),
+  published: fc.boolean(),
 })
 
 type Shape = typeof shape extends fc.Arbitrary<infer T> ? T : never
@@ -130,6 +131,7 @@ function buildCase(made: Shape): PlanningCase {
     filled: new Set(detached.filter(({ name }) => name.name.endsWith('filled')).map(({ oid }) => oid)),
     referenced: made.referenced,
     ...(made.excluded && made.fallback === 'table' && { excluded: true }),
+    ...(made.published && made.fallback !== 'none' && { published: true }),
     nextOid: 5000,
   }
   return { config, calculator, now, world, slots, current: past }
