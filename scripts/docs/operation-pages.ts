@@ -332,7 +332,7 @@ export function locksPage(): GeneratedPage {
     'Two statements do wait with a lock in hand, because the server leaves no other way: `finalize` waits for older snapshots,',
     'and DETACH CONCURRENTLY has the parent locked SHARE UPDATE EXCLUSIVE at the end while it waits for the partition. Both give way as soon',
     'as somebody is seen waiting for a lock that they have. Why it is so:',
-    '[0016](../decisions/0016-never-wait-with-a-lock-in-hand.md).',
+    '[0015](../decisions/0015-never-wait-with-a-lock-in-hand.md).',
     '',
     '## Tried again',
     '',

@@ -155,7 +155,7 @@ function hideIn({ secrets }: ConnectionTarget): Hide {
   return (text) => hidePasswords(text, secrets)
 }
 
-/** A run needs three: one for the lock, two for a concurrent detach. */
+/** A run needs three: one for the lock, one for its statements and one to watch them from. */
 function mostConnections(concurrency = 2): number {
   return Math.max(5, 3 * concurrency)
 }

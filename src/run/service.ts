@@ -88,7 +88,7 @@ export class PartitionLifecycleService {
       most < 3
     ) {
       throw new InvalidPartitionConfigError(
-        `The pool has ${most} connections and a run needs three: one for the lock, two for a concurrent detach. It would wait for itself for ever; set the pool's max to 3 or more.`,
+        `The pool has ${most} connections and a run needs three: one for the lock, one for its statements and one to watch them from. It would wait for itself for ever; set the pool's max to 3 or more.`,
       )
     }
     const hooks = new HookRunner({
