@@ -33,10 +33,17 @@ function changing(sent: readonly Sent[]): readonly string[] {
   const texts: string[] = []
   for (const { pid, text } of sent) {
     if (/^BEGIN .*READ ONLY/.test(text)) reading.add(pid)
-    if (!reading.has(pid) && !text.startsWith('SELECT pg_catalog.pg_backend_pid()')) texts.push(text.trim())
+    if (!reading.has(pid) && !text.startsWith('SELECT pg_catalog.pg_backend_pid()')) {
+      texts.push(whetherPending(text.trim()))
+    }
     if (/^(COMMIT|ROLLBACK)$/.test(text)) reading.delete(pid)
   }
   return texts
+}
+
+/** Whether a detach is pending is asked together with who waits meanwhile, which only a run can know. */
+function whetherPending(text: string): string {
+  return /^SELECT \((SELECT [^()]*)\) AS pending, w\.waiting/.exec(text)?.[1] ?? text
 }
 
 type Line = { readonly statement: string } | { readonly comment: string }
