@@ -13,6 +13,7 @@ import { withConnection } from './session.ts'
 import { hasSqlState } from './sql-state.ts'
 import { StatementBatch } from './statement-batch.ts'
 import { StepRefused } from './step-refused.ts'
+import { within } from './within.ts'
 
 /**
  * Runs a statement that cannot be in a transaction, while a second connection keeps its table's name on that table.
@@ -73,10 +74,9 @@ export async function runCommand(
       if (outcome && outcome.error === undefined && standing === 'detached') return 'done'
       const isPending = command.isPending || standing === 'pending'
       // Cut short, it stays pending: tried again it would be refused, and it is finished here or by the next plan.
-      if (isPending) {
-        attempt.noMore()
-        course?.begin()
-      }
+      if (isPending) attempt.noMore()
+      // What could not be found out may have begun.
+      if (isPending || (outcome && standing === undefined)) course?.begin()
       if (isPending && mayGoOn(attempt.signal.aborted ? attempt.signal.reason : error)) return 'gave way'
       throw error
     }
@@ -132,17 +132,16 @@ async function startPinned(
   )
 }
 
-/** It may have become pending, or come to its end, in the moment in which it was cancelled. */
+/** It may have become pending, or come to its end, in the moment in which it was cancelled, be it because the run is stopped. */
 async function standingNow(
   step: CommandStep,
-  { client, signal }: Ladder,
+  { client }: Ladder,
 ): Promise<'attached' | 'pending' | 'detached' | undefined> {
   // The one session is in hand.
   if (!client.capabilities.concurrentSessions) return 'pending'
   try {
-    const { rows } = await withConnection(client, { signal }, (session) =>
-      session.query(toText(step.pin.isPending)),
-    )
+    const look = withConnection(client, {}, (session) => session.query(toText(step.pin.isPending)))
+    const { rows } = await within(look, { ms: standingMs, what: 'answer about the detach' })
     return rows[0] === undefined ? 'detached' : rows[0]['pending'] === 'true' ? 'pending' : 'attached'
   } catch {
     // Then the next plan finds out.
@@ -249,4 +248,5 @@ class RunningCommand {
 }
 
 const pollMs = 5
+const standingMs = 2_000
 const cancelledMs = 250

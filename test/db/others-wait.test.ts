@@ -178,7 +178,7 @@ describeEachServer('a run that nobody watches', (major) => {
     await reaper()
     expect(await writer()).toBeLessThan(lockTimeoutMs + slack)
     expect(result.issues[0]?.message).toMatch(
-      /the connection that watches who waits behind it was lost \(.*\), so it gave way, 4 times\. Nothing/,
+      /the connection that watches who waits behind it was lost \(.*\), so it gave way, \d+ times\. Nothing/,
     )
   })
 
@@ -198,7 +198,7 @@ describeEachServer('a run that nobody watches', (major) => {
     const result = await run(client, config)
     for (const stop of writers) expect(await stop()).toBeLessThan(lockTimeoutMs + slack)
     expect(result.issues[0]?.message).toMatch(
-      /\d sessions? waited behind it, for up to \d+ ms, so it gave way, 4 times\. Nothing was changed/,
+      /\d sessions? waited behind it, for up to \d+ ms, so it gave way, \d+ times\. Nothing was changed/,
     )
     expect(cancels).toBe(0)
   })
