@@ -10,17 +10,7 @@ import { toText } from '../../src/sql/sql.ts'
 import { renderStatements } from '../../src/sql/statements.ts'
 import { declarationsIn } from './docstrings.ts'
 import { type GeneratedPage, page, table } from './page.ts'
-import { sampleOperation, serverFacts, type Surroundings } from './sample-plans.ts'
-
-const kinds: readonly OperationKind[] = [
-  'create',
-  'attach',
-  'finalize',
-  'detach',
-  'drop',
-  'unmark',
-  'readmit',
-]
+import { operationKinds as kinds, sampleOperation, serverFacts, type Surroundings } from './sample-plans.ts'
 
 const reasons: Readonly<Record<ReasonCode, readonly [readonly OperationKind[], string]>> = {
   'create-ahead': [['create'], 'the period lies in the creation horizon and nothing covers it'],

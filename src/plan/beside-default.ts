@@ -11,7 +11,7 @@ import type { ScanUse } from './operation.ts'
 import type { PlanInput, Survey } from './survey.ts'
 import type { Slot } from './timeline.ts'
 import { notDone } from './default-rows.ts'
-import { describeLimit, longestWaitMs, raiseLimit } from './lock-limit.ts'
+import { describeLimit, longestStatementMs, longestWaitMs, raiseLimit } from './lock-limit.ts'
 import type { ScanPrice } from './scan-price.ts'
 import { priceBesideDefault, priceOfMove, priceOfScan } from './scan-price.ts'
 
@@ -78,16 +78,13 @@ const hourMs = 3_600_000
  * The last moment at which the CHECK may be validated: what comes after it, the attach or taking the CHECK off again, is
  * given up early enough before the first row of the range is due that the next run comes in time to take the CHECK off.
  */
-function validatedBefore(
-  { calculator, statementTimeoutMs = 10_000, giveUpAfterMs = 15_000 }: PlanInput,
-  { keyType }: Survey,
-  slot: Pick<Slot, 'from' | 'to'>,
-): Instant {
+function validatedBefore(input: PlanInput, { keyType }: Survey, slot: Pick<Slot, 'from' | 'to'>): Instant {
+  const { calculator, giveUpAfterMs = 15_000 } = input
   const begins =
     keyType === 'timestamptz'
       ? Instant.fromMicroseconds(slot.from)
       : instantOfWallClock(slot.from, calculator.timeZone)
-  return begins.add(BigInt(marginMs(slot) + 2 * (statementTimeoutMs + giveUpAfterMs)) * -1_000n)
+  return begins.add(BigInt(marginMs(slot) + 2 * (longestStatementMs(input) + giveUpAfterMs)) * -1_000n)
 }
 
 /** Whoever has partitions of an hour runs at least every hour, and nobody less often than every day. */

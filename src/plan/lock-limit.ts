@@ -26,6 +26,13 @@ export function longestWaitMs({ lockTimeoutMs, tree }: Limited): number {
   return heldLockTimeoutMs(lockTimeoutMs, tree.server.deadlockTimeoutMs)
 }
 
+/** How long one statement may run. */
+export function longestStatementMs({
+  statementTimeoutMs = 10_000,
+}: Pick<PlanInput, 'statementTimeoutMs'>): number {
+  return statementTimeoutMs
+}
+
 /** `the 100 ms that they may wait (lockTimeoutMs)`, and why it is less than configured where it is. */
 export function describeLimit(input: Limited): string {
   const { lockTimeoutMs = Infinity, tree } = input

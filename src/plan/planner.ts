@@ -12,7 +12,7 @@ import type { Operation } from './operation.ts'
 import type { DropDecision } from './orphans.ts'
 import { attaching, decideDetached } from './orphans.ts'
 import type { MaintenancePlan } from './plan.ts'
-import { longestWaitMs } from './lock-limit.ts'
+import { longestStatementMs, longestWaitMs } from './lock-limit.ts'
 import { finishPending } from './pending-detach.ts'
 import { rangeExcluded, readmission } from './readmission.ts'
 import { referencesNeeded } from './references.ts'
@@ -57,7 +57,7 @@ export function evidenceNeeded(input: PlanInput): EvidenceRequest {
     ...attaching(decisions).map(({ span }) => span.range),
   ]
   return {
-    limits: { othersWaitMs: longestWaitMs(input), withinMs: input.statementTimeoutMs ?? 10_000 },
+    limits: { othersWaitMs: longestWaitMs(input), withinMs: longestStatementMs(input) },
     names: creations.map(({ name }) => name),
     ...defaultRowsNeeded(input, survey, ranges),
     ...referencesNeeded(input, expiredPartitions(survey)),

@@ -5,7 +5,7 @@ import type { Evidence, EvidenceRequest, ReferenceCheck } from './evidence.ts'
 import type { Finding } from './finding.ts'
 import { finding } from './finding.ts'
 import { listed } from './listed.ts'
-import { describeLimit, longestWaitMs, raiseLimit } from './lock-limit.ts'
+import { describeLimit, longestStatementMs, longestWaitMs, raiseLimit } from './lock-limit.ts'
 import type { RangeText, ScanUse } from './operation.ts'
 import { priceOfScan } from './scan-price.ts'
 import { askForGrants } from './rights.ts'
@@ -32,7 +32,7 @@ export function referencesNeeded(
   input: PlanInput,
   expired: readonly ExpiredPartition[],
 ): Pick<EvidenceRequest, 'references'> {
-  const { config, tree, explicit, statementTimeoutMs = 10_000 } = input
+  const { config, tree, explicit } = input
   const isPending = tree.partitions.some(({ detachPending }) => detachPending)
   // Whoever asks for one partition does not wait for questions about others.
   const isAboutOthers = explicit !== undefined
@@ -45,7 +45,7 @@ export function referencesNeeded(
       partitions: expired.map(({ partition: { oid, name }, range }) => ({ oid, name, range })),
       mostRows,
       longestMs: longestWaitMs(input),
-      withinMs: statementTimeoutMs,
+      withinMs: longestStatementMs(input),
     },
   }
 }

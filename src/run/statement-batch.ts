@@ -16,26 +16,23 @@ export class StatementBatch {
   /** Has a statement sent, at the latest by `finish`. */
   async add(text: string): Promise<void> {
     this.#waiting = [...this.#waiting, text]
-    if (!this.#session.takesSeveral) await this.flush()
+    if (!this.#session.takesSeveral) await this.#session.query(this.#take())
   }
 
   /** The first row of the answer to the question, after everything before it. */
   async ask(text: string): Promise<Row | undefined> {
     this.#waiting = [...this.#waiting, text]
-    return this.flush()
+    return (await this.#session.query(this.#take())).rows[0]
   }
 
   /** What is left ends the transaction. */
   async finish(): Promise<void> {
-    const text = this.#waiting.join(';\n')
-    this.#waiting = []
-    if (text !== '') await this.#session.finish(text)
+    if (this.#waiting.length > 0) await this.#session.finish(this.#take())
   }
 
-  async flush(): Promise<Row | undefined> {
-    if (this.#waiting.length === 0) return undefined
+  #take(): string {
     const text = this.#waiting.join(';\n')
     this.#waiting = []
-    return (await this.#session.query(text)).rows[0]
+    return text
   }
 }

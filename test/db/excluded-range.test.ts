@@ -3,24 +3,12 @@ import { expect, it } from 'vitest'
 import type { CreateOperation, MaintenancePlan, Operation, Partsmith } from '../../src/index.ts'
 import { createPartsmith, fromPg, Instant } from '../../src/index.ts'
 import { summarizeRuns } from '../../src/cli/render/run-result.ts'
-import type { TestDatabase } from '../support/database.ts'
 import { createDatabase, describeEachServer } from '../support/database.ts'
 import { observedClient } from '../support/observed-client.ts'
+import { monthly, now } from '../support/events-table.ts'
+import { exclusions, filled, tight } from '../support/large-default.ts'
 
-const now = '2026-03-15T12:00:00Z'
-const config = {
-  tableName: 'events',
-  partitionColumn: 'at',
-  granularity: 'month',
-  createAheadCount: 2,
-} as const
-
-/** About 3 MiB, for which a reader would wait 3 ms. */
-const filled = `CREATE TABLE events (id int, at timestamptz NOT NULL, note text) PARTITION BY RANGE (at);
-  CREATE TABLE events__2026_03 PARTITION OF events FOR VALUES FROM ('2026-03-01 00:00+00') TO ('2026-04-01 00:00+00');
-  CREATE TABLE rest PARTITION OF events DEFAULT;
-  CREATE INDEX ON events (at);
-  INSERT INTO events SELECT i, '2020-01-01', repeat('x', 100) FROM generate_series(1, 22000) i;`
+const config = { ...monthly, createAheadCount: 2 }
 
 describeEachServer('a range that is excluded from DEFAULT', (major) => {
   it.each([
@@ -166,11 +154,6 @@ function aprils({ operations }: MaintenancePlan): Operation | undefined {
 
 const operationNow = Instant.from(now)
 
-/** Readers and writers may wait 1 ms, so that a small table is large already. */
-function tight(database: TestDatabase): Partsmith {
-  return createPartsmith({ pool: database.pool, lockTimeoutMs: 1 })
-}
-
 async function excluding(
   partsmith: Partsmith,
   excludesFromDefault?: CreateOperation['excludesFromDefault'],
@@ -178,8 +161,4 @@ async function excluding(
   const [operation] = (await partsmith.plan(config, { now })).operations
   if (operation?.kind !== 'create' || !operation.excludesFromDefault) throw new Error('Nothing is excluded.')
   return { ...operation, ...(excludesFromDefault && { excludesFromDefault }) }
-}
-
-async function exclusions(database: TestDatabase): Promise<number> {
-  return (await database.sql(`SELECT FROM pg_constraint WHERE conname = 'pg_partsmith_excluded'`)).length
 }

@@ -4,14 +4,9 @@ import { createPartsmith } from '../../src/index.ts'
 import type { TestDatabase } from '../support/database.ts'
 import { createDatabase, describeEachServer } from '../support/database.ts'
 import { ownPool } from '../support/own-pool.ts'
+import { monthly, now } from '../support/events-table.ts'
 
-const now = '2026-03-15T12:00:00Z'
-const config = {
-  tableName: 'events',
-  partitionColumn: 'at',
-  granularity: 'month',
-  createAheadCount: 1,
-} as const
+const config = monthly
 const held = '(lockTimeoutMs is 5000, held to 4 ms because deadlock_timeout is 5 ms here)'
 const events = `CREATE TABLE events (id int, at timestamptz NOT NULL, note text) PARTITION BY RANGE (at);
   CREATE TABLE rest PARTITION OF events DEFAULT;

@@ -1,25 +1,12 @@
 import { expect, it } from 'vitest'
 
-import type { Partsmith } from '../../src/index.ts'
 import { createPartsmith, fromPg } from '../../src/index.ts'
-import type { TestDatabase } from '../support/database.ts'
 import { createDatabase, describeEachServer } from '../support/database.ts'
 import { observedClient } from '../support/observed-client.ts'
+import { monthly, now } from '../support/events-table.ts'
+import { exclusions, filled, tight } from '../support/large-default.ts'
 
-const now = '2026-03-15T12:00:00Z'
-const config = {
-  tableName: 'events',
-  partitionColumn: 'at',
-  granularity: 'month',
-  createAheadCount: 2,
-} as const
-
-/** About 3 MiB, for which a reader would wait 3 ms. */
-const filled = `CREATE TABLE events (id int, at timestamptz NOT NULL, note text) PARTITION BY RANGE (at);
-  CREATE TABLE events__2026_03 PARTITION OF events FOR VALUES FROM ('2026-03-01 00:00+00') TO ('2026-04-01 00:00+00');
-  CREATE TABLE rest PARTITION OF events DEFAULT;
-  CREATE INDEX ON events (at);
-  INSERT INTO events SELECT i, '2020-01-01', repeat('x', 100) FROM generate_series(1, 22000) i;`
+const config = { ...monthly, createAheadCount: 2 }
 
 describeEachServer('a DEFAULT that is too large to be read under a lock', (major) => {
   it('has the range of a coming period excluded by a CHECK that is validated before', async () => {
@@ -282,12 +269,3 @@ describeEachServer('a DEFAULT that is too large to be read under a lock', (major
     expect(findings[2]?.message).toContain('into DEFAULT, once the CHECK that excludes a range is off it.')
   })
 })
-
-/** Readers and writers may wait 1 ms, so that a small table is large already. */
-function tight(database: TestDatabase): Partsmith {
-  return createPartsmith({ pool: database.pool, lockTimeoutMs: 1 })
-}
-
-async function exclusions(database: TestDatabase): Promise<number> {
-  return (await database.sql(`SELECT FROM pg_constraint WHERE conname = 'pg_partsmith_excluded'`)).length
-}

@@ -8,14 +8,10 @@ import type { TestDatabase } from '../support/database.ts'
 import { createDatabase, describeEachServer } from '../support/database.ts'
 import { observedClient } from '../support/observed-client.ts'
 import { ownPool } from '../support/own-pool.ts'
+import { monthly, now } from '../support/events-table.ts'
+import { slowAlter } from '../support/slow-alter.ts'
 
-const now = '2026-03-15T12:00:00Z'
-const config = {
-  tableName: 'events',
-  partitionColumn: 'at',
-  granularity: 'month',
-  createAheadCount: 2,
-} as const
+const config = { ...monthly, createAheadCount: 2 }
 const lockTimeoutMs = 100
 /** What a busy machine adds to what the server does in time. */
 const slack = 400
@@ -23,11 +19,6 @@ const slack = 400
 const withDefault = `CREATE TABLE events (id int, at timestamptz NOT NULL) PARTITION BY RANGE (at);
   CREATE TABLE events__2026_03 PARTITION OF events FOR VALUES FROM ('2026-03-01 00:00+00') TO ('2026-04-01 00:00+00');
   CREATE TABLE rest PARTITION OF events DEFAULT;`
-
-/** Every ALTER TABLE of the database takes its time, with the locks of its transaction in hand. */
-const slowAlter = (ms: number): string => `
-  CREATE FUNCTION be_slow() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(${ms / 1000}); END $$;
-  CREATE EVENT TRIGGER slow ON ddl_command_start WHEN TAG IN ('ALTER TABLE') EXECUTE FUNCTION be_slow();`
 
 describeEachServer('a run that is in the way of others', (major) => {
   it('tries again while a reader holds its lock, and nobody waits longer than the lock timeout', async () => {

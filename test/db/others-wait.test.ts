@@ -11,14 +11,10 @@ import { createDatabase, describeEachServer } from '../support/database.ts'
 import { observedClient } from '../support/observed-client.ts'
 import { ownPool } from '../support/own-pool.ts'
 import { createRole } from '../support/roles.ts'
+import { monthly, now } from '../support/events-table.ts'
+import { slowAlter } from '../support/slow-alter.ts'
 
-const now = '2026-03-15T12:00:00Z'
-const config = {
-  tableName: 'events',
-  partitionColumn: 'at',
-  granularity: 'month',
-  createAheadCount: 2,
-} as const
+const config = { ...monthly, createAheadCount: 2 }
 const expiring = { ...config, createAheadCount: 1, retentionCount: 1 } as const
 const lockTimeoutMs = 100
 /** What a busy machine adds to what the server does in time. */
@@ -30,11 +26,6 @@ const march = `
 const withDefault = `${march} CREATE TABLE rest PARTITION OF events DEFAULT;`
 const february = `${march}
   CREATE TABLE events__2026_02 PARTITION OF events FOR VALUES FROM ('2026-02-01 00:00+00') TO ('2026-03-01 00:00+00');`
-
-/** Every ALTER TABLE of the database takes its time, with the locks of its transaction in hand. */
-const slowAlter = (ms: number): string => `
-  CREATE FUNCTION be_slow() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(${ms / 1000}); END $$;
-  CREATE EVENT TRIGGER slow ON ddl_command_start WHEN TAG IN ('ALTER TABLE') EXECUTE FUNCTION be_slow();`
 
 describeEachServer('a concurrent detach that cannot begin yet', (major) => {
   it('lets those through who come to wait for the partition, and begins when the parent is free', async () => {

@@ -7,14 +7,9 @@ import type { VacuumedDatabase } from '../support/autovacuum.ts'
 import { slowly, untilVacuumed, vacuumingServer } from '../support/autovacuum.ts'
 import { majors } from '../support/database.ts'
 import { observedClient } from '../support/observed-client.ts'
+import { monthly, now } from '../support/events-table.ts'
 
-const now = '2026-03-15T12:00:00Z'
-const config = {
-  tableName: 'events',
-  partitionColumn: 'at',
-  granularity: 'month',
-  createAheadCount: 2,
-} as const
+const config = { ...monthly, createAheadCount: 2 }
 const march = (table: string): string =>
   `CREATE TABLE ${table}__2026_03 PARTITION OF ${table} FOR VALUES FROM ('2026-03-01 00:00+00') TO ('2026-04-01 00:00+00');`
 const events = `CREATE TABLE events (id int, at timestamptz NOT NULL) PARTITION BY RANGE (at); ${march('events')}`

@@ -8,14 +8,9 @@ import { calmPool } from '../support/calm-pool.ts'
 import { until } from '../support/cli.ts'
 import type { TestDatabase } from '../support/database.ts'
 import { createDatabase, describeEachServer, uniqueName } from '../support/database.ts'
+import { monthly, now } from '../support/events-table.ts'
 
-const now = '2026-03-15T12:00:00Z'
-const config = {
-  tableName: 'events',
-  partitionColumn: 'at',
-  granularity: 'month',
-  createAheadCount: 2,
-} as const
+const config = { ...monthly, createAheadCount: 2 }
 
 const table = `CREATE TABLE events (id int, at timestamptz NOT NULL, PRIMARY KEY (id, at)) PARTITION BY RANGE (at);
   CREATE TABLE rest PARTITION OF events DEFAULT;`

@@ -1,4 +1,5 @@
 import { formatTableName, type RangeText, type TableName } from '../../index.ts'
+import { listed } from './listed.ts'
 
 /** A sentence about a table. */
 export interface Said {
@@ -45,14 +46,7 @@ export function groupAlike<A>(
 /** The sentence after that of the first one; nothing where there are no others. */
 export function othersText({ others, exactly }: Pick<Alike<unknown>, 'others' | 'exactly'>): string {
   if (others.length === 0) return ''
-  const names = others.map(formatTableName)
-  const [last] = names.slice(-1)
-  const list =
-    names.length > mostNamed
-      ? `${names.slice(0, mostNamed).join(', ')} and ${names.length - mostNamed} more`
-      : names.length > 1
-        ? `${names.slice(0, -1).join(', ')} and ${last}`
-        : names.join('')
+  const list = listed(others.map(formatTableName), mostNamed)
   return ` The same is true of ${list}${exactly ? '' : `, ${others.length === 1 ? 'with its' : 'each with its'} own time`}.`
 }
 

@@ -7,6 +7,7 @@ import {
   type PlanBlockers,
 } from '../../index.ts'
 import { alignColumns, alignWithin, displayWidth, wrap } from './columns.ts'
+import { listed } from './listed.ts'
 import { exclusivelyLocked, lockedWith, lockRows, scanLines, standbyLine, waitLine } from './lock-words.ts'
 import { formatRange } from './moment.ts'
 import { partitionText, printable, tableText } from './printable.ts'
@@ -142,7 +143,7 @@ function describeHazard(hazard: Hazard, operation: Operation, size: number): str
     case 'access-exclusive-lock':
       return `blocks reads and writes of ${usedAndLocked(operation)} while it runs`
     case 'blocks-writes':
-      return `blocks writes of ${listAll(lockedWith('SHARE ROW EXCLUSIVE', operation.locks))} while it runs; reads go on`
+      return `blocks writes of ${listed(lockedWith('SHARE ROW EXCLUSIVE', operation.locks))} while it runs; reads go on`
     case 'full-scan':
       return describeScan(operation)
     case 'deletes-data':
@@ -166,7 +167,7 @@ function describeScan(operation: Operation): string {
   const fallback = 'the DEFAULT partition in full, to be sure that no row of the range is left there'
   if (operation.kind === 'detach') {
     const names = new Set(operation.scans.map(({ relation }) => tableText(relation)))
-    return `may read ${listAll([...names])} in full, to be sure that no row refers to the partition`
+    return `may read ${listed([...names])} in full, to be sure that no row refers to the partition`
   }
   // Its own rows are proven to be in the range beforehand, without a lock that anybody waits for.
   if (operation.kind !== 'attach' || operation.provesRange) return `reads ${fallback}`
@@ -174,16 +175,10 @@ function describeScan(operation: Operation): string {
   return operation.guard.defaultOid === null ? own : `${own}, and ${fallback}`
 }
 
-/** `a`, `a and b`, `a, b and c`: all of them, because each is locked or read. */
-function listAll(names: readonly string[]): string {
-  const last = names.at(-1) ?? ''
-  return names.length < 2 ? last : `${names.slice(0, -1).join(', ')} and ${last}`
-}
-
 /** Tables that others use: the partition itself is locked in any case. */
 function usedAndLocked({ locks }: Operation): string {
   const names = exclusivelyLocked(locks.filter(({ role }) => role !== 'partition'))
-  return listAll(names.length > 0 ? names : exclusivelyLocked(locks))
+  return listed(names.length > 0 ? names : exclusivelyLocked(locks))
 }
 
 function sameNotes(a: Operation, b: Operation): boolean {

@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest'
 
 import type { Surroundings } from '../../../scripts/docs/sample-plans.ts'
-import { sampleOperation, serverFacts } from '../../../scripts/docs/sample-plans.ts'
-import type { OperationKind } from '../../../src/plan/operation.ts'
+import { operationKinds as kinds, sampleOperation, serverFacts } from '../../../scripts/docs/sample-plans.ts'
 import { adoptSteps } from '../../../src/sql/adopt.ts'
 import type { DdlContext } from '../../../src/sql/ddl-context.ts'
 import { defaultBudget } from '../../../src/sql/lock-budget.ts'
@@ -22,15 +21,6 @@ const context: DdlContext = {
   dropAllowUnmanaged: false,
 }
 
-const kinds: readonly OperationKind[] = [
-  'create',
-  'attach',
-  'finalize',
-  'detach',
-  'drop',
-  'unmark',
-  'readmit',
-]
 const surroundings: readonly Surroundings[] = [
   {},
   { default: true },
