@@ -119,7 +119,12 @@ export { RedisDistributedLockManager, type RedisLockOptions } from './run/locks/
 export type { FleetInspection, FleetOptions, FleetPlan, FleetTarget } from './run/fleet.ts'
 export { type Logger, silentLogger } from './run/logger.ts'
 export { maintainPartitions, PartitionMaintainer } from './run/maintainer.ts'
-export type { PartitionMetadataProvider, ReadOptions, TreeReading } from './run/metadata-provider.ts'
+export type {
+  PartitionMetadataProvider,
+  ReadOptions,
+  TakeReading,
+  TreeReading,
+} from './run/metadata-provider.ts'
 export { createPartsmith, type Partsmith, type PartsmithOptions } from './run/partsmith.ts'
 export {
   PostgresMetadataProvider,

@@ -1,4 +1,4 @@
-import { type DocumentTable, formatTableName, type Partsmith } from '../index.ts'
+import { type DocumentTable, formatTableName, type Partsmith, type TreeReading } from '../index.ts'
 import { partitionNamed } from './partition-named.ts'
 
 /**
@@ -12,8 +12,10 @@ export async function whosePartitions(
   partitions: readonly string[],
   { partsmith, signal }: { readonly partsmith: Partsmith; readonly signal: AbortSignal },
 ): Promise<ReadonlyMap<DocumentTable, readonly string[]> | undefined> {
-  const readings = await partsmith.metadata.readTrees(
+  const readings: TreeReading[] = []
+  await partsmith.metadata.readTrees(
     tables.map(({ config }) => config.table),
+    (reading) => void readings.push(reading),
     { signal },
   )
   const owned = new Map<DocumentTable, readonly string[]>()

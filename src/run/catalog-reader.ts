@@ -6,6 +6,7 @@ import type {
   DetachedTable,
   ParentTable,
   Partition,
+  PartitionTree,
   RelationFacts,
   ServerFacts,
 } from '../model/partition-tree.ts'
@@ -16,30 +17,35 @@ import {
   readMarked,
   readParents,
   readPartitions,
-  readPartitionsAndChanges,
+  readSpecialPartitions,
+  readSpecialPartitionsAndChanges,
 } from '../sql/catalog.ts'
-import type { CatalogRow } from './catalog-rows.ts'
+import { arrayColumn } from '../sql/array-column.ts'
+import type { CatalogRow, SpecialRows } from './catalog-rows.ts'
 import { detachedTable, nameOf, parentTable, partitionsIn, text } from './catalog-rows.ts'
-import type { TreeReading } from './metadata-provider.ts'
+import type { TakeReading } from './metadata-provider.ts'
 import type { Session } from './session.ts'
 
 /** The oldest server that is maintained: DETACH CONCURRENTLY, FINALIZE and the catalog columns behind them. */
 const oldestServer = 150000
 
 /**
- * Reads the trees of the tables in one read-only snapshot, with six statements however many and large they are.
+ * Reads the trees of the tables in one read-only snapshot, and gives each to `take`, in their order. The number of
+ * statements does not depend on how many or how large they are.
+ *
+ * A tree is made of the server's answer right before it is taken, so that those of a fleet are not in memory together.
  *
  * What cannot be read of one table is said in its own answer; nothing of the session's settings matters or is changed.
  */
 export async function readTrees(
   session: Session,
   tables: readonly TableName[],
-  markerPrefix: string,
-): Promise<readonly TreeReading[]> {
-  const { server, parents, partitions, detached } = await session.transaction(
+  { markerPrefix, take }: { readonly markerPrefix: string; readonly take: TakeReading },
+): Promise<void> {
+  const { readings, ...parts } = await session.transaction(
     async () => {
       const [serverRow = {}] = (await session.query(pinAndReadServer)).rows
-      const facts = { ...serverFacts(serverRow), ...(session.isPooled && { pooled: true as const }) }
+      const server = { ...serverFacts(serverRow), ...(session.isPooled && { pooled: true as const }) }
       const { rows: found } = await session.query(readParents, [
         tables.map(({ schema }) => schema),
         tables.map(({ name }) => name),
@@ -47,42 +53,60 @@ export async function readTrees(
       const isMissing = found.some(({ oid }) => typeof oid !== 'string')
       const others = isMissing ? (await session.query(listPartitionedTables)).rows.map(nameOf) : []
       const readings = found.map((row) => parentReading(row, others))
-      const oids = readings.flatMap((reading) => ('parent' in reading ? [reading.parent.oid] : []))
-      const query = facts.versionNum < firstThatMatches ? readPartitions : readPartitionsAndChanges
       const heads = markerHeads(markerPrefix)
-      return {
-        server: facts,
-        parents: readings,
-        partitions: partitionsOf(oids, (await session.query(query, [oids])).rows, markerPrefix),
-        detached: (await session.query(readMarked, [heads.orphan, heads.building])).rows.flatMap((row) =>
-          detachedTable(row, markerPrefix),
-        ),
-      }
+      const { rows: marked } = await session.query(readMarked, [heads.orphan, heads.building])
+      const detachedOf = detachedByParent(marked.flatMap((row) => detachedTable(row, markerPrefix)))
+      const rows = await partitionRows(session, readings.flatMap(oidOf), server)
+      return { server, readings, detachedOf, partitions: partitionsByParent(rows, markerPrefix) }
     },
     { isolation: 'repeatable read', readOnly: true },
   )
-  const detachedOf = detachedByParent(detached)
-  return parents.map((reading) => {
-    if ('error' in reading) return reading
-    const { parent } = reading
-    return {
-      tree: { server, parent, partitions: partitions.get(parent.oid) ?? [], detached: detachedOf(parent) },
-    }
-  })
+  for (const [index, reading] of readings.entries()) {
+    take('error' in reading ? reading : { tree: treeOf(reading.parent, parts) }, index)
+  }
 }
 
-function partitionsOf(
+interface PartitionRows {
+  readonly rows: readonly CatalogRow[]
+  readonly special: SpecialRows
+}
+
+async function partitionRows(
+  session: Session,
   parents: readonly string[],
-  rows: readonly CatalogRow[],
+  { versionNum }: ServerFacts,
+): Promise<PartitionRows> {
+  const { rows } = await session.query(readPartitions, [parents])
+  const oids = rows.flatMap((row) => arrayColumn(row['special']))
+  if (oids.length === 0) return { rows, special: new Map() }
+  const query = versionNum < firstThatMatches ? readSpecialPartitions : readSpecialPartitionsAndChanges
+  const special = (await session.query(query, [oids])).rows
+  return { rows, special: new Map(special.map((row) => [text(row, 'oid'), row])) }
+}
+
+function partitionsByParent(
+  { rows, special }: PartitionRows,
   markerPrefix: string,
-): ReadonlyMap<string, readonly Partition[]> {
-  const byParent = new Map<string, Partition[]>(parents.map((oid) => [oid, []]))
+): (parent: ParentTable) => readonly Partition[] {
+  const byParent = new Map<string, CatalogRow[]>()
   for (const row of rows) {
-    const siblings = byParent.get(text(row, 'parent'))
-    for (const partition of partitionsIn(row, markerPrefix)) siblings?.push(partition)
+    const parent = text(row, 'parent')
+    const known = byParent.get(parent)
+    if (known) known.push(row)
+    else byParent.set(parent, [row])
   }
-  for (const siblings of byParent.values()) siblings.sort(byName)
-  return byParent
+  return ({ oid }) =>
+    (byParent.get(oid) ?? []).flatMap((row) => partitionsIn(row, special, markerPrefix)).sort(byName)
+}
+
+interface TreeParts {
+  readonly server: ServerFacts
+  readonly partitions: (parent: ParentTable) => readonly Partition[]
+  readonly detachedOf: (parent: ParentTable) => readonly DetachedTable[]
+}
+
+function treeOf(parent: ParentTable, { server, partitions, detachedOf }: TreeParts): PartitionTree {
+  return { server, parent, partitions: partitions(parent), detached: detachedOf(parent) }
 }
 
 function serverFacts(row: CatalogRow): ServerFacts {
@@ -105,6 +129,10 @@ function serverFacts(row: CatalogRow): ServerFacts {
 }
 
 type ParentReading = { readonly parent: ParentTable } | { readonly error: unknown }
+
+function oidOf(reading: ParentReading): readonly string[] {
+  return 'parent' in reading ? [reading.parent.oid] : []
+}
 
 function parentReading(row: CatalogRow, others: readonly TableName[]): ParentReading {
   try {

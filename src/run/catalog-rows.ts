@@ -74,20 +74,24 @@ function keyColumns(row: CatalogRow, columns: ReadonlyMap<number, string>): read
   }))
 }
 
+/** The rows about partitions of which there is more to say, by OID. */
+export type SpecialRows = ReadonlyMap<string, CatalogRow>
+
 /** The partitions of one parent, one schema and one owner: maybe 100,000 of them, so each is spelled out. */
-export function partitionsIn(row: CatalogRow, markerPrefix: string): readonly Partition[] {
+export function partitionsIn(
+  row: CatalogRow,
+  special: SpecialRows,
+  markerPrefix: string,
+): readonly Partition[] {
   const [schema, owner, owned] = [text(row, 'schema'), text(row, 'owner'), isGiven(row, 'owned')]
   const blockSize = Number(row['block_size'])
   const names = arrayColumn(row['names'])
   const bounds = arrayColumn(row['bounds'])
   const rows = arrayColumn(row['rows'])
   const pages = arrayColumn(row['pages'])
-  const special = new Map(
-    jsonColumn(row['special'], (entry) => entry).map((entry) => [member(entry, 'oid'), entry]),
-  )
   return arrayColumn(row['oids']).map((oid, index): Partition => {
     const more = special.get(oid ?? '') ?? ordinary
-    const kind = member(more, 'kind')
+    const kind = text(more, 'kind')
     const below = kind === 'p' ? more : undefined
     const rowCount = Number(below ? below['rows'] : rows[index])
     const pageCount = Number(below ? below['pages'] : pages[index])
@@ -105,16 +109,17 @@ export function partitionsIn(row: CatalogRow, markerPrefix: string): readonly Pa
       comment,
       boundText,
       bound: parseBound(boundText),
-      detachPending: more['pending'] === true,
+      detachPending: more['pending'] === 'true',
       marker: decodeMarker(comment, markerPrefix).marker,
-      partitions: Array.isArray(more['partitions']) ? jsonColumn(more['partitions'], tableOf) : undefined,
-      parentChanges: Array.isArray(more['changes']) ? parentChanges(more['changes']) : undefined,
+      partitions:
+        typeof more['partitions'] === 'string' ? jsonColumn(more['partitions'], tableOf) : undefined,
+      parentChanges: typeof more['changes'] === 'string' ? parentChanges(more['changes']) : undefined,
     }
   })
 }
 
 /** A table without a comment, in which nothing is going on. */
-const ordinary: JsonObject = { kind: 'r' }
+const ordinary: CatalogRow = { kind: 'r' }
 
 function parentChanges(value: unknown): readonly ParentChange[] {
   return jsonColumn(value, (change): ParentChange => {

@@ -6,7 +6,7 @@ import { needsEvidence, noEvidence } from '../plan/evidence.ts'
 import { evidenceNeeded, planTable } from '../plan/planner.ts'
 import type { PlanInput } from '../plan/survey.ts'
 import type { TablePartitionConfig } from '../policy/config.ts'
-import type { PartitionMetadataProvider, ReadOptions, TreeReading } from './metadata-provider.ts'
+import type { PartitionMetadataProvider, ReadOptions, TakeReading, TreeReading } from './metadata-provider.ts'
 import type { Planned, PlanOptions, TablePlanner } from './table-planner.ts'
 
 /** What becomes of the plan of each table; called as soon as there is one, so that its tree need not be kept. */
@@ -45,23 +45,25 @@ export class FleetReader {
     const answers = new Map<TablePartitionConfig, FleetAnswer<T>>()
     const asking: Asking[] = []
     const calculatorOf = this.#sharedCalculators()
-    const trees = await this.#trees(
-      configs.map(({ table }) => table),
-      readOptions(options),
-    )
-    for (const [index, config] of configs.entries()) {
-      const reading = trees[index]
+    const take: TakeReading = (reading, index) => {
+      const config = configs[index]
+      if (!config) return
       try {
-        if (!reading || 'error' in reading) throw reading?.error
+        if ('error' in reading) throw reading.error
         const input = this.#planner.inputOf({ config, tree: reading.tree }, calculatorOf(config), options)
         const request = evidenceNeeded(input)
-        if (use.leaveOut?.(request) === true) continue
+        if (use.leaveOut?.(request) === true) return
         if (needsEvidence(request)) asking.push({ config, input, request })
         else answers.set(config, { taken: use.take(planned(input, noEvidence)) })
       } catch (error) {
         answers.set(config, { error })
       }
     }
+    await this.#trees(
+      configs.map(({ table }) => table),
+      take,
+      readOptions(options),
+    )
     const together = await this.#together(asking, readOptions(options))
     for (const [index, { config, input, request }] of asking.entries()) {
       try {
@@ -87,16 +89,24 @@ export class FleetReader {
     }
   }
 
-  async #trees(tables: readonly TableName[], options: ReadOptions): Promise<readonly TreeReading[]> {
+  async #trees(tables: readonly TableName[], take: TakeReading, options: ReadOptions): Promise<void> {
+    let taken = 0
     try {
-      if (this.#metadata.readTrees) return await this.#metadata.readTrees(tables, options)
+      await this.#metadata.readTrees?.(
+        tables,
+        (reading, index) => {
+          taken = index + 1
+          take(reading, index)
+        },
+        options,
+      )
     } catch (error) {
       if (concernsAll(error, options)) throw error
       // One by one each gets its own answer, as where a role's statement_timeout is too short for a whole fleet.
     }
-    const readings: TreeReading[] = []
-    for (const table of tables) readings.push(await this.#tree(table, options))
-    return readings
+    for (const [index, table] of tables.entries()) {
+      if (index >= taken) take(await this.#tree(table, options), index)
+    }
   }
 
   async #tree(table: TableName, options: ReadOptions): Promise<TreeReading> {

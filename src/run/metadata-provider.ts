@@ -11,6 +11,9 @@ export interface ReadOptions {
 /** What was read of one table of several, or why it could not be. */
 export type TreeReading = { readonly tree: PartitionTree } | { readonly error: unknown }
 
+/** Is given what was read of each of several tables, with its place among them; must not throw. */
+export type TakeReading = (reading: TreeReading, index: number) => void
+
 /** Reads; never changes anything and takes no lock on a user's table. */
 export interface PartitionMetadataProvider {
   /** Must equal the repository's, or the tables that it marks are never found again. */
@@ -23,11 +26,12 @@ export interface PartitionMetadataProvider {
    */
   readTree(table: TableName, options?: ReadOptions): Promise<PartitionTree>
   /**
-   * Reads several tables at once, one answer for each in their order. Throws only where none of them can be read.
+   * Reads several tables at once, and gives the answer about each to `take`, in their order; a tree that was taken need
+   * not be kept in memory. Throws where those that were not given yet cannot be read together.
    *
    * A provider without it has every table of a fleet read by itself.
    */
-  readTrees?(tables: readonly TableName[], options?: ReadOptions): Promise<readonly TreeReading[]>
+  readTrees?(tables: readonly TableName[], take: TakeReading, options?: ReadOptions): Promise<void>
   /**
    * Whether the table still has the partitions that it had when the tree was read, and the foreign keys in both
    * directions, by OID. Cheap, because it is asked with the lock of the table in hand.

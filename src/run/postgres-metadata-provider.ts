@@ -17,7 +17,7 @@ import { readEvidence, readTogether } from './evidence-reader.ts'
 import { explainReading } from './explain-failure.ts'
 import type { HoldersSeen } from './lock-holders.ts'
 import { holdersOf, nobodySeen } from './lock-holders.ts'
-import type { PartitionMetadataProvider, ReadOptions, TreeReading } from './metadata-provider.ts'
+import type { PartitionMetadataProvider, ReadOptions, TakeReading, TreeReading } from './metadata-provider.ts'
 import type { Session } from './session.ts'
 import { withConnection } from './session.ts'
 
@@ -39,16 +39,20 @@ export class PostgresMetadataProvider implements PartitionMetadataProvider {
   }
 
   async readTree(table: TableName, options: ReadOptions = {}): Promise<PartitionTree> {
-    const [reading] = await this.readTrees([table], options)
+    const readings: TreeReading[] = []
+    await this.readTrees([table], (reading) => void readings.push(reading), options)
+    const [reading] = readings
     if (!reading)
       throw new PartitionNotFoundError(`The catalog gave no answer about ${formatTableName(table)}.`)
     if ('error' in reading) throw reading.error
     return reading.tree
   }
 
-  /** Reads several tables in one snapshot, with as many statements as for one. */
-  async readTrees(tables: readonly TableName[], options: ReadOptions = {}): Promise<readonly TreeReading[]> {
-    return this.#reading(options, (session) => readTrees(session, tables, this.markerPrefix))
+  /** Reads several tables in one snapshot; how many statements that takes does not depend on how many they are. */
+  async readTrees(tables: readonly TableName[], take: TakeReading, options: ReadOptions = {}): Promise<void> {
+    return this.#reading(options, (session) =>
+      readTrees(session, tables, { markerPrefix: this.markerPrefix, take }),
+    )
   }
 
   async hasSamePartitions(

@@ -126,11 +126,7 @@ SELECT p.schema, p.name, p.oid::text, p.partstrat::text AS method,
        CASE WHEN 0 = ANY (p.partattrs) THEN pg_get_partkeydef(p.oid) END AS key_expression,
        (SELECT json_object_agg(a.attnum, a.attname)
         FROM pg_attribute a WHERE a.attrelid = p.oid AND a.attnum > 0 AND NOT a.attisdropped)::text AS columns,
-       (SELECT json_agg(json_build_object('name', ic.relname, 'columns', (i.indkey::int2[])[0:i.indnkeyatts - 1])
-                        ORDER BY ic.relname)
-        FROM pg_index i JOIN pg_class ic ON ic.oid = i.indexrelid
-        WHERE i.indrelid = p.oid AND i.indisunique)::text AS unique_keys,
-       EXISTS (SELECT FROM pg_index i WHERE i.indrelid = p.oid AND i.indisexclusion)::text AS excludes,
+       x.unique_keys::text, coalesce(x.excludes, false)::text AS excludes,
        (SELECT json_agg(json_build_object('name', k.conname, 'schema', n.nspname, 'table', c.relname, 'partitions', ${below})
                         ORDER BY n.nspname, c.relname, k.conname)
         FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -146,23 +142,48 @@ SELECT p.schema, p.name, p.oid::text, p.partstrat::text AS method,
         WHERE k.contype = 'f' AND k.conrelid = p.oid AND NOT EXISTS (
           SELECT FROM pg_constraint up WHERE up.oid = k.conparentid AND up.conrelid = k.conrelid))::text AS foreign_keys
 FROM parent p
+LEFT JOIN LATERAL (
+  SELECT json_agg(json_build_object('name', ic.relname, 'columns', (i.indkey::int2[])[0:i.indnkeyatts - 1])
+                  ORDER BY ic.relname) FILTER (WHERE i.indisunique) AS unique_keys,
+         bool_or(i.indisexclusion) AS excludes
+  FROM pg_index i JOIN pg_class ic ON ic.oid = i.indexrelid
+  WHERE i.indrelid = p.oid) x ON true
 ORDER BY p.ord`
 
 /**
  * $1 OIDs of the parents. The direct children of each, gathered by schema and owner into one row of lists, so that a
- * fleet of thousands costs little more than their bounds; what few of them have stands beside, in `special`. The leaves
- * below a partitioned child are added up.
- *
- * What is below is gathered once for all children: asked for child by child, the server would read `pg_inherits` anew
- * for each of them, also where nothing is below. They are named only where operations lock them: of thousands of
- * partitions with partitions of their own that would be most of the answer.
+ * fleet of thousands costs little more than their bounds. `special` lists those about which there is more to say, which
+ * `readSpecialPartitions` does; mostly there is none.
  */
-export const readPartitions: string = partitionsWith('NULL::json')
+export const readPartitions = `
+SELECT i.inhparent::text AS parent,
+       (SELECT n.nspname FROM pg_namespace n WHERE n.oid = c.relnamespace)::text AS schema,
+       pg_get_userbyid(c.relowner)::text AS owner, pg_has_role(c.relowner, 'USAGE')::text AS owned,
+       current_setting('block_size') AS block_size,
+       array_agg(c.oid)::text AS oids, array_agg(c.relname)::text AS names,
+       array_agg(pg_get_expr(c.relpartbound, 0))::text AS bounds,
+       array_agg(c.reltuples)::text AS rows, array_agg(c.relpages)::text AS pages,
+       array_agg(c.oid) FILTER (WHERE c.relkind <> 'r' OR i.inhdetachpending OR d.objoid IS NOT NULL)::text AS special
+FROM pg_inherits i
+JOIN pg_class c ON c.oid = i.inhrelid
+LEFT JOIN pg_description d ON d.objoid = c.oid AND d.classoid = 'pg_class'::regclass AND d.objsubid = 0
+WHERE i.inhparent = ANY($1::oid[])
+GROUP BY i.inhparent, c.relnamespace, c.relowner`
+
+/**
+ * $1 OIDs of partitions. What only some have: a comment, a detach that is pending, partitions of their own, of which the
+ * leaves are added up.
+ *
+ * What is below is gathered once for all: asked for one by one, the server would read `pg_inherits` anew for each of them.
+ * They are named only where operations lock them: of thousands of partitions with partitions of their own that would be
+ * most of the answer.
+ */
+export const readSpecialPartitions: string = specialPartitionsWith('NULL::json')
 
 /** The same, and how the parent was changed while a detach was pending, which is looked up for such a child alone. */
-export const readPartitionsAndChanges: string = partitionsWith(changedWhilePending)
+export const readSpecialPartitionsAndChanges: string = specialPartitionsWith(changedWhilePending)
 
-function partitionsWith(changes: string): string {
+function specialPartitionsWith(changes: string): string {
   return `
 WITH RECURSIVE parted AS MATERIALIZED (
   SELECT c.oid, i.inhdetachpending
@@ -170,7 +191,7 @@ WITH RECURSIVE parted AS MATERIALIZED (
            OR EXISTS (SELECT FROM pg_constraint k
                       WHERE k.conrelid = i.inhparent AND k.confrelid = i.inhparent AND k.contype = 'f') AS is_locked_whole
   FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
-  WHERE i.inhparent = ANY($1::oid[]) AND c.relkind = 'p'
+  WHERE i.inhrelid = ANY($1::oid[]) AND c.relkind = 'p'
 ), below AS (
   SELECT p.oid AS top, b.inhrelid AS oid FROM parted p JOIN pg_inherits b ON b.inhparent = p.oid
   UNION ALL
@@ -188,25 +209,15 @@ WITH RECURSIVE parted AS MATERIALIZED (
   WHERE p.is_locked_whole
   GROUP BY below.top
 )
-SELECT i.inhparent::text AS parent, n.nspname::text AS schema,
-       pg_get_userbyid(c.relowner)::text AS owner, pg_has_role(c.relowner, 'USAGE')::text AS owned,
-       current_setting('block_size') AS block_size,
-       array_agg(c.oid)::text AS oids, array_agg(c.relname)::text AS names,
-       array_agg(pg_get_expr(c.relpartbound, 0))::text AS bounds,
-       array_agg(c.reltuples)::text AS rows, array_agg(c.relpages)::text AS pages,
-       (json_agg(json_build_object(
-          'oid', c.oid::text, 'kind', c.relkind, 'pending', i.inhdetachpending, 'comment', d.description,
-          'rows', s.rows, 'pages', coalesce(s.pages, 0), 'partitions', names.partitions,
-          'changes', CASE WHEN i.inhdetachpending THEN ${changes} END))
-        FILTER (WHERE c.relkind <> 'r' OR i.inhdetachpending OR d.description IS NOT NULL))::text AS special
+SELECT c.oid::text, c.relkind::text AS kind, i.inhdetachpending::text AS pending, d.description AS comment,
+       s.rows::text, coalesce(s.pages, 0)::text AS pages, names.partitions::text,
+       CASE WHEN i.inhdetachpending THEN ${changes} END::text AS changes
 FROM pg_inherits i
 JOIN pg_class c ON c.oid = i.inhrelid
-JOIN pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_description d ON d.objoid = c.oid AND d.classoid = 'pg_class'::regclass AND d.objsubid = 0
 LEFT JOIN sums s ON s.top = c.oid
 LEFT JOIN names ON names.top = c.oid
-WHERE i.inhparent = ANY($1::oid[])
-GROUP BY i.inhparent, n.nspname, c.relowner`
+WHERE i.inhrelid = ANY($1::oid[])`
 }
 
 /** $1 and $2: how an orphan marker and a building marker begin. Tables that are attached nowhere. */

@@ -40,10 +40,12 @@ describeEachServer('reading a tree', (major) => {
   const statementsFor = async (tables: readonly string[]): Promise<number> => {
     let sent = 0
     const client = observedClient(fromPg(database.pool), { beforeSending: () => void (sent += 1) })
-    const trees = await new PostgresMetadataProvider(client).readTrees(
+    const seen: unknown[] = []
+    await new PostgresMetadataProvider(client).readTrees(
       tables.map((name) => ({ schema: 'public', name })),
+      (reading, index) => void (seen[index] = 'tree' in reading && reading.tree.parent.name.name),
     )
-    expect(trees.map((reading) => 'tree' in reading && reading.tree.parent.name.name)).toEqual(tables)
+    expect(seen).toEqual(tables)
     return sent
   }
 
@@ -56,9 +58,10 @@ describeEachServer('reading a tree', (major) => {
     )
     await database.sql(Array.from({ length: 200 }, (_, month) => partitionOf('events', month + 2)).join(''))
     await database.sql(`COMMENT ON TABLE events_1 IS 'pg-partsmith:orphan-parent=public.events'`)
-    expect(await statementsFor(['events'])).toBe(few)
-    expect(await statementsFor(['events', ...others])).toBe(few)
-    expect(few).toBeLessThan(10)
+    // The comment of a partition is asked for, where there is one.
+    expect(await statementsFor(['events'])).toBe(few + 1)
+    expect(await statementsFor(['events', ...others])).toBe(few + 1)
+    expect(few).toBeLessThan(9)
   })
 
   it('locks no table of the user, at no moment', async () => {

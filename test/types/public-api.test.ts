@@ -234,6 +234,7 @@ describe('parts', () => {
     expectTypeOf<api.TreeReading>().toEqualTypeOf<
       { readonly tree: api.PartitionTree } | { readonly error: unknown }
     >()
+    expectTypeOf<api.TakeReading>().toEqualTypeOf<(reading: api.TreeReading, index: number) => void>()
   })
 
   it('createPartsmith wires everything for a pool', () => {
