@@ -95,7 +95,8 @@ const below = `CASE WHEN c.relkind = 'p' AND c.oid <> p.oid THEN (
  *
  * Everything is looked up by an index, table by table: `LIMIT 1` keeps PostgreSQL from reading all of `pg_class` for a
  * fleet, and the foreign keys that refer to a table are found through what they depend on, because `pg_constraint` has
- * no index on `confrelid`. Columns of keys come as numbers, as the catalog has them.
+ * no index on `confrelid`. Before version 18, which has keys that are not enforced, a table without a trigger has none.
+ * Columns of keys come as numbers, as the catalog has them.
  *
  * A foreign key has a row for each partition at either end, below that of the whole; only that one counts, and where the
  * table is a partition itself, the one that came from its own parent.
@@ -130,7 +131,8 @@ SELECT p.schema, p.name, p.oid::text, p.partstrat::text AS method,
        (SELECT json_agg(json_build_object('name', k.conname, 'schema', n.nspname, 'table', c.relname, 'partitions', ${below})
                         ORDER BY n.nspname, c.relname, k.conname)
         FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-        WHERE k.contype = 'f' AND k.confrelid IN (p.oid, p.partdefid)
+        WHERE (p.relhastriggers OR p.partdefid <> 0 OR current_setting('server_version_num')::int >= 180000)
+          AND k.contype = 'f' AND k.confrelid IN (p.oid, p.partdefid)
           AND k.oid IN (SELECT d.objid FROM pg_depend d
                         WHERE d.classid = 'pg_constraint'::regclass AND d.refclassid = 'pg_class'::regclass
                           AND d.refobjid IN (p.oid, p.partdefid) AND d.refobjsubid > 0)

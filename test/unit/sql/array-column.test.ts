@@ -1,3 +1,4 @@
+import * as fc from 'fast-check'
 import { expect, it } from 'vitest'
 
 import { arrayColumn } from '../../../src/sql/array-column.ts'
@@ -17,4 +18,23 @@ it('reads what the server prints for a list', () => {
     'h',
   ])
   expect(arrayColumn('{"two\nlines",x}')).toEqual(['two\nlines', 'x'])
+})
+
+/** As the server writes an entry: in quotes where it is empty, looks like NULL, or holds what means something here. */
+function written(entry: string | null): string {
+  if (entry === null) return 'NULL'
+  if (entry !== '' && !/[{}",\\\s]/.test(entry) && entry.toUpperCase() !== 'NULL') return entry
+  return `"${entry.replaceAll(/["\\]/g, String.raw`\$&`)}"`
+}
+
+it('reads every list of texts', () => {
+  const entry = fc.oneof(
+    fc.constant(null),
+    fc.string({ unit: fc.constantFrom('a', '"', '\\', ',', '{', '}', ' ', '\n') }),
+  )
+  fc.assert(
+    fc.property(fc.array(entry), (list) => {
+      expect(arrayColumn(`{${list.map(written).join(',')}}`)).toEqual(list)
+    }),
+  )
 })
