@@ -136,7 +136,7 @@ export const findingCatalog: Readonly<Record<FindingCode, readonly [FindingSever
   ],
   'marker-not-trusted': [
     'warning',
-    'A detached table carries a marker of another table or database (a restored copy), so it is never dropped.',
+    'The marker of a table names another table or database (a restored copy), or its owner may not act as the owner of the parent; the table is neither attached nor dropped.',
   ],
   'marker-damaged': ['warning', 'A marker cannot be read, so its table is never dropped.'],
   'orphan-referenced': ['warning', 'Other tables refer to a detached table, so it is not dropped.'],
