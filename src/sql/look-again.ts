@@ -20,7 +20,9 @@ export function lookAgain(parent: TableName, partition: TableName, known?: Known
   return sql`
 SELECT p.oid::text AS parent_oid, pg_get_userbyid(p.relowner)::text AS parent_owner, pt.partdefid::text AS default_oid, ${keysNow(known)}fn.nspname::text AS default_schema,
        f.relname::text AS default_name, c.oid::text AS oid,
-       pg_get_userbyid(c.relowner)::text AS owner, ${trustedSql(actsAs('c.relowner', 'p.relowner'))}::text AS trusted, c.relispartition::text AS attached, i.inhparent::text AS attached_to, i.inhdetachpending::text AS pending,
+       pg_get_userbyid(c.relowner)::text AS owner,
+       ${trustedSql(actsAs('c.relowner', 'p.relowner'))}::text AS trusted,
+       c.relispartition::text AS attached, i.inhparent::text AS attached_to, i.inhdetachpending::text AS pending,
        pg_get_expr(c.relpartbound, 0) AS bound, d.description AS comment,
        (SELECT min(h.inhparent::regclass::text) FROM pg_inherits h WHERE h.inhrelid = c.oid AND NOT c.relispartition) AS heir_of,
        (extract(epoch FROM clock_timestamp()) * 1000000)::bigint::text AS now

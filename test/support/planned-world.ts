@@ -94,6 +94,7 @@ export function detachedTable(about: {
   readonly comment: string
   readonly kind?: RelationKind
   readonly referenced?: boolean
+  readonly ownerIsTrusted?: boolean
 }): DetachedTable | undefined {
   const { marker } = decodeMarker(about.comment, prefix)
   return (
@@ -103,7 +104,7 @@ export function detachedTable(about: {
       kind: about.kind ?? 'table',
       owner: 'owner',
       owned: true,
-      ownerIsTrusted: true,
+      ownerIsTrusted: about.ownerIsTrusted ?? true,
       rowEstimate: 10,
       sizeBytes: 8192,
       comment: about.comment,
