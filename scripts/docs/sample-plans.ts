@@ -140,7 +140,14 @@ export function sampleOperation(
   return found
 }
 
-const relation = { kind: 'table', owner: 'app', owned: true, rowEstimate: 1000, sizeBytes: 81920 } as const
+const relation = {
+  kind: 'table',
+  owner: 'app',
+  owned: true,
+  ownerIsTrusted: true,
+  rowEstimate: 1000,
+  sizeBytes: 81920,
+} as const
 
 const defaultPartition: Partition = {
   ...relation,

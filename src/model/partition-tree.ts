@@ -86,6 +86,11 @@ export interface RelationFacts {
   readonly owner: string
   /** Whether the connected role has the rights of the owner. */
   readonly owned: boolean
+  /**
+   * Whether its owner may act as the parent's owner anyway. Only then a marker on it counts: whoever owns a table writes
+   * its comment.
+   */
+  readonly ownerIsTrusted: boolean
   /** Planner estimate of the rows; undefined while the table was never analyzed. */
   readonly rowEstimate: number | undefined
   /**

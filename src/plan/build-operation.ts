@@ -110,7 +110,10 @@ export function finalizeOperation({ tree }: BuildContext, partition: Partition):
     locks,
     scans: [],
     ...estimates(partition),
-    guard: partitionGuard(tree, partition),
+    guard: {
+      ...partitionGuard(tree, partition),
+      ...(partition.marker?.kind === 'orphan' && { marked: true as const }),
+    },
   }
 }
 

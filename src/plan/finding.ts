@@ -136,7 +136,7 @@ export const findingCatalog: Readonly<Record<FindingCode, readonly [FindingSever
   ],
   'marker-not-trusted': [
     'warning',
-    'A detached table carries a marker of another table or database (a restored copy), so it is never dropped.',
+    'A marker names another table or database, or its writer has no right to the parent; it is ignored.',
   ],
   'marker-damaged': ['warning', 'A marker cannot be read, so its table is never dropped.'],
   'orphan-referenced': ['warning', 'Other tables refer to a detached table, so it is not dropped.'],
@@ -144,8 +144,14 @@ export const findingCatalog: Readonly<Record<FindingCode, readonly [FindingSever
     'warning',
     'A detached table was made an heir of another one, so it is neither attached again nor dropped.',
   ],
-  'orphan-wanted': ['warning', 'The period of a detached table is wanted again and it cannot be attached.'],
-  'orphan-kept': ['info', 'A detached table is kept: its grace period runs, or tables are never dropped.'],
+  'orphan-wanted': [
+    'warning',
+    'The period of a detached table is wanted again and it cannot be attached, or not by itself.',
+  ],
+  'orphan-kept': [
+    'info',
+    'A detached table is kept: its grace period runs, it is not due yet, or tables are never dropped.',
+  ],
   'orphan-age-unknown': [
     'warning',
     'When a table was detached is not known, so its grace period cannot have ended.',

@@ -113,7 +113,8 @@ export interface AttachOperation extends OperationBase {
 /** Finishes a concurrent detach that was cut short. */
 export interface FinalizeOperation extends OperationBase {
   readonly kind: 'finalize'
-  readonly guard: PartitionGuard
+  /** `marked`: the tool began the detach, so the table is not to be left without a marker. */
+  readonly guard: PartitionGuard & { readonly marked?: true }
 }
 
 export interface DetachOperation extends OperationBase {

@@ -2,7 +2,7 @@ import { parseBound } from '../model/bound-text.ts'
 import { keyCodec } from '../model/key-codec.ts'
 import type { DetachedTable } from '../model/partition-tree.ts'
 import type { RangeText } from './operation.ts'
-import { beginning } from './placement.ts'
+import { beginning, slotOrNone } from './placement.ts'
 import type { PlanInput, Survey } from './survey.ts'
 import type { Slot } from './timeline.ts'
 import { nextSlot, slotName } from './timeline.ts'
@@ -14,10 +14,18 @@ export interface Span {
   readonly range: RangeText
 }
 
-/** Whether a period is kept by retention, or to be there for another reason. */
-export function isWanted(span: Span, survey: Survey): boolean {
-  if (survey.retentionHorizon === undefined || span.to > survey.retentionHorizon) return true
-  return survey.wanted.some(({ slot }) => span.from < slot.to && span.to > slot.from)
+/**
+ * What the configuration makes of a range: `due` lies in one period that is kept or to be there, `later` in one that is
+ * to be there only later. `astride` lies in none, so it would stand in the way of others; `expired` is kept by nothing.
+ */
+export type Standing = 'due' | 'later' | 'astride' | 'expired'
+
+export function standingOf(span: Span, { wanted, retentionHorizon, current, timeline }: Survey): Standing {
+  const isAsked = wanted.some(({ slot }) => span.from < slot.to && span.to > slot.from)
+  if (retentionHorizon !== undefined && span.to <= retentionHorizon && !isAsked) return 'expired'
+  const slot = slotOrNone(timeline, span.from)
+  if (!slot || span.to > slot.to) return 'astride'
+  return isAsked || span.to <= current.to ? 'due' : 'later'
 }
 
 /**

@@ -1,6 +1,7 @@
 import { formatDuration } from '../model/duration.ts'
 import { Instant } from '../model/instant.ts'
 import { whyNotTrusted } from '../model/marker.ts'
+import { nextForOwner, whyOwnerNotTrusted } from '../model/marker-owner.ts'
 import type { DetachedTable, Partition } from '../model/partition-tree.ts'
 import { quoteIdentifier } from '../model/quote.ts'
 import { formatTableName, sameTable } from '../model/table-name.ts'
@@ -9,7 +10,7 @@ import type { Finding, FindingCode } from './finding.ts'
 import { finding } from './finding.ts'
 import type { RangeText, Reason } from './operation.ts'
 import type { Span } from './orphan-range.ts'
-import { isWanted, keptNames, rangeOfOrphan } from './orphan-range.ts'
+import { keptNames, rangeOfOrphan, standingOf } from './orphan-range.ts'
 import { coverage } from './placement.ts'
 import type { PlanInput, Survey } from './survey.ts'
 
@@ -38,7 +39,8 @@ export interface KeepDecision {
 /**
  * Decides about every detached table that is marked for this parent.
  *
- * A table is dropped only when 1. its marker is ours, readable, and names this very table, parent and database,
+ * A table is dropped only when 1. its marker is ours, readable, names this very table, parent and database, and can only
+ * have been written by who may act as the parent's owner,
  * 2. its period is not wanted (again), 3. nothing refers to it, 4. its grace period is known to be over. Where one of
  * them is not certain, the table stays and a finding says why.
  */
@@ -85,6 +87,7 @@ function decide(table: DetachedTable, context: Context): DetachedDecision {
   const { input, survey } = context
   const { marker } = table
   const name = formatTableName(table.name)
+  if (!table.ownerIsTrusted) return keepUntrusted(table, input)
   if (marker.kind === 'damaged') {
     return keep(table, 'marker-damaged', {
       message: `The marker of ${name} ${marker.reason}, so it is never dropped.`,
@@ -117,9 +120,11 @@ function decide(table: DetachedTable, context: Context): DetachedDecision {
   const span = rangeOfOrphan(table, context)
   const isAsked = isAskedFor(table, input)
   if (span) {
-    return isAsked || isWanted(span, survey)
-      ? decideWanted(table, span, context)
-      : decideDrop(table, span, context)
+    const standing = isAsked ? 'due' : standingOf(span, survey)
+    if (standing === 'due') return decideWanted(table, span, context)
+    return standing === 'expired'
+      ? decideDrop(table, span, context)
+      : keepOutOfCalendar(table, { span, standing })
   }
   if (marker.facts?.bound !== undefined) {
     return keep(table, 'orphan-range-unknown', {
@@ -145,6 +150,33 @@ function decide(table: DetachedTable, context: Context): DetachedDecision {
 /** Whether somebody asked for the table itself to be attached again. */
 export function isAskedFor({ name }: DetachedTable, { reattach }: PlanInput): boolean {
   return reattach !== undefined && sameTable(name, reattach)
+}
+
+function keepUntrusted(table: DetachedTable, { tree: { parent } }: PlanInput): DetachedDecision {
+  const about = { table: table.name, owner: table.owner, parent: parent.name, parentOwner: parent.owner }
+  return keep(table, 'marker-not-trusted', {
+    message: `${whyOwnerNotTrusted(about)}, so its marker is not believed: the table is neither attached nor dropped.`,
+    next: `${nextForOwner(about)}.`,
+  })
+}
+
+/** Nothing comes back by itself that the tool would not make now: it could keep others from being made. */
+function keepOutOfCalendar(
+  table: DetachedTable,
+  { span: { range }, standing }: { readonly span: Span; readonly standing: 'later' | 'astride' },
+): DetachedDecision {
+  const held = `${formatTableName(table.name)} is detached and held ${range.from} to ${range.to}`
+  const now = `To have it attached now, ask for it with \`pg-partsmith reattach\` (reattachPartition).`
+  return standing === 'later'
+    ? keep(table, 'orphan-kept', {
+        message: `${held}, which is further ahead than partitions are wanted, so it is kept and not attached yet.`,
+        next: `Nothing to do: it is attached when its period is due. ${now}`,
+      })
+    : keep(table, 'orphan-wanted', {
+        range,
+        message: `${held}, which has not expired and does not lie inside one period of the calendar, so it is not attached by itself.`,
+        next: `Move its rows through the parent, then drop it. ${now}`,
+      })
 }
 
 /** What of the parent's key the table does not have; whatever else it has, it cannot have been a partition then. */
@@ -194,6 +226,15 @@ function decideWanted(table: DetachedTable, span: Span, { input, survey }: Conte
       range: span.range,
       message: `${period}, and ${namesOf(by)} attached there.`,
       next: `Move the rows of ${name} through the parent, then drop it.`,
+    })
+  }
+  const { parent, server } = input.tree
+  // A partition that inserts need is not to wait until somebody has the rights to bring the old one back.
+  if (!isAsked && parent.owned && !table.owned && span.to > survey.current.from) {
+    return keep(table, 'orphan-wanted', {
+      range: span.range,
+      message: `${period}, and the role ${quoteIdentifier(server.role)} has not the rights of ${quoteIdentifier(table.owner)}, which owns it, so it is not attached, and an empty partition is made where the name is free.`,
+      next: `Move the rows of ${name} through the parent, then drop it. Or run with the rights of its owner before the partition is made.`,
     })
   }
   if (table.kind !== 'table') {

@@ -55,7 +55,7 @@ function place({ bound }: Partition, keyType: TimeKeyType, timeline: Timeline): 
 }
 
 /** A calendar need not know the year 4000 BC, where somebody's partition for the beginning of time may lie. */
-function slotOrNone(timeline: Timeline, position: bigint): Slot | undefined {
+export function slotOrNone(timeline: Timeline, position: bigint): Slot | undefined {
   try {
     return timeline.slotAt(position)
   } catch {

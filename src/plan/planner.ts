@@ -62,7 +62,7 @@ export function evidenceNeeded(input: PlanInput): EvidenceRequest {
     ...defaultRowsNeeded(input, survey, ranges),
     ...referencesNeeded(input, expiredPartitions(survey)),
     maybeEmpty: input.tree.detached
-      .filter(({ marker }) => marker.kind === 'building')
+      .filter(({ marker, ownerIsTrusted }) => marker.kind === 'building' && ownerIsTrusted)
       .map(({ oid, name }) => ({ oid, name })),
   }
 }

@@ -101,6 +101,8 @@ function neverAttached(name: TableName): string {
 function byHand(parent: TableName, decision: DetachedDecision | undefined): string {
   if (!decision) return ''
   const { table } = decision
+  // Somebody else's table is attached by nobody who has not looked at it.
+  if (!table.ownerIsTrusted) return ''
   const code = decision.kind === 'keep' ? decision.finding.code : undefined
   if (code !== 'marker-damaged' && code !== 'marker-not-trusted' && code !== 'orphan-range-unknown') return ''
   // Another's marker may still say the truth about the rows; one that cannot be read, or laid on the key, does not.

@@ -1,4 +1,5 @@
 import type { BoundEdge } from '../model/bound.ts'
+import { nextForOwner, whyOwnerNotTrusted } from '../model/marker-owner.ts'
 import type { Partition, PartitionTree } from '../model/partition-tree.ts'
 import { defaultPartition } from '../model/partition-tree.ts'
 import { formatTableName } from '../model/table-name.ts'
@@ -74,6 +75,8 @@ export function decideRetention(input: PlanInput, survey: Survey, evidence: Evid
   const kept = retention.kind === 'newest' ? retention.count : 0
   const context: BuildContext = { config, tree }
   const dropsAtOnce = drop.kind === 'after' && drop.graceMicros === 0n
+  const dropped = dropsAtOnce ? leaving.filter(({ partition }) => partition.ownerIsTrusted) : []
+  if (dropsAtOnce) findings.push(...notDropped(leaving, tree))
   return {
     unmark,
     detach: leaving.map(({ partition, range, scans, readsAll }) =>
@@ -88,20 +91,32 @@ export function decideRetention(input: PlanInput, survey: Survey, evidence: Evid
         },
       }),
     ),
-    drop: dropsAtOnce
-      ? leaving.map(({ partition, range }) =>
-          dropOperation(context, {
-            table: partition,
-            foreignKeys: tree.parent.foreignKeys,
-            comment: null,
-            marker: 'orphan',
-            range,
-            reason: { code: 'follows-detach', text: 'detached by this plan, and no grace period is set' },
-          }),
-        )
-      : [],
+    drop: dropped.map(({ partition, range }) =>
+      dropOperation(context, {
+        table: partition,
+        foreignKeys: tree.parent.foreignKeys,
+        comment: null,
+        marker: 'orphan',
+        range,
+        reason: { code: 'follows-detach', text: 'detached by this plan, and no grace period is set' },
+      }),
+    ),
     findings,
   }
+}
+
+/** Once it is detached, its marker could be its owner's own. */
+function notDropped(leaving: readonly ExpiredPartition[], { parent }: PartitionTree): readonly Finding[] {
+  return leaving
+    .filter(({ partition }) => !partition.ownerIsTrusted)
+    .map(({ partition: { name, owner } }) => {
+      const about = { table: name, owner, parent: parent.name, parentOwner: parent.owner }
+      return finding('marker-not-trusted', {
+        relation: name,
+        message: `${whyOwnerNotTrusted(about)}, so it is detached and not dropped.`,
+        next: `${nextForOwner(about)}.`,
+      })
+    })
 }
 
 interface Obstacle {

@@ -37,7 +37,7 @@ export function missingRights(
     ...new Set<Owned>([
       ...[parent].filter(isForeign),
       ...retired.filter(isForeign),
-      ...[...tree.partitions, ...tree.detached]
+      ...[...tree.partitions, ...tree.detached.filter(({ ownerIsTrusted }) => ownerIsTrusted)]
         .filter(isForeign)
         .filter(({ name }) => touched.has(formatTableName(name))),
     ]),

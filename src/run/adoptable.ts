@@ -59,6 +59,8 @@ function refuseManaged(
   { findings }: MaintenancePlan,
 ): void {
   const table = detached.find((one) => one.oid === oid)
+  // What is said of it under the lock is the reason then.
+  if (table?.ownerIsTrusted === false) return
   if (table?.marker.kind !== 'orphan' || table.marker.facts?.bound === undefined) return
   const identity = { oid, database: server.database, parentOid: parent.oid }
   if (whyNotTrusted(table.marker, identity) !== undefined) return

@@ -21,8 +21,8 @@ import {
   readSpecialPartitionsAndChanges,
 } from '../sql/catalog.ts'
 import { arrayColumn } from '../sql/array-column.ts'
-import type { CatalogRow, SpecialRows } from './catalog-rows.ts'
-import { detachedTable, nameOf, parentTable, partitionsIn, text } from './catalog-rows.ts'
+import type { CatalogRow, MarkedTable, SpecialRows } from './catalog-rows.ts'
+import { markedTable, nameOf, parentTable, partitionsIn, text } from './catalog-rows.ts'
 import type { TakeReading } from './metadata-provider.ts'
 import type { Session } from './session.ts'
 
@@ -54,9 +54,10 @@ export async function readTrees(
       const others = isMissing ? (await session.query(listPartitionedTables)).rows.map(nameOf) : []
       const readings = found.map((row) => parentReading(row, others))
       const heads = markerHeads(markerPrefix)
-      const { rows: marked } = await session.query(readMarked, [heads.orphan, heads.building])
-      const detachedOf = detachedByParent(marked.flatMap((row) => detachedTable(row, markerPrefix)))
-      const rows = await partitionRows(session, readings.flatMap(oidOf), server)
+      const parents = readings.flatMap(oidOf)
+      const { rows: marked } = await session.query(readMarked, [heads.orphan, heads.building, parents])
+      const detachedOf = detachedByParent(marked.flatMap((row) => markedTable(row, markerPrefix)))
+      const rows = await partitionRows(session, parents, server)
       return { server, readings, detachedOf, partitions: partitionsByParent(rows, markerPrefix) }
     },
     { isolation: 'repeatable read', readOnly: true },
@@ -144,9 +145,9 @@ function parentReading(row: CatalogRow, others: readonly TableName[]): ParentRea
 
 /** Finds the detached tables that name a parent, in their order, without comparing each with every parent of a fleet. */
 function detachedByParent(
-  detached: readonly DetachedTable[],
+  detached: readonly MarkedTable[],
 ): (parent: ParentTable) => readonly DetachedTable[] {
-  const hinted = new Map<string, Set<DetachedTable>>()
+  const hinted = new Map<string, Set<MarkedTable>>()
   for (const table of detached) {
     for (const hint of hintsOfMarker(table.marker)) {
       const tables = hinted.get(hint)
@@ -156,7 +157,10 @@ function detachedByParent(
   }
   return (parent) => {
     const hints = hintsOfParent(parent).flatMap((hint) => [...(hinted.get(hint) ?? [])])
-    return [...new Set(hints)].filter(({ marker }) => namesParent(marker, parent)).sort(byName)
+    return [...new Set(hints)]
+      .filter(({ marker }) => namesParent(marker, parent))
+      .map(({ actsAs, ...table }) => ({ ...table, ownerIsTrusted: actsAs.includes(parent.owner) }))
+      .sort(byName)
   }
 }
 

@@ -84,6 +84,7 @@ export function partitionsIn(
   markerPrefix: string,
 ): readonly Partition[] {
   const [schema, owner, owned] = [text(row, 'schema'), text(row, 'owner'), isGiven(row, 'owned')]
+  const ownerIsTrusted = row['trusted'] === 'true'
   const blockSize = Number(row['block_size'])
   const names = arrayColumn(row['names'])
   const bounds = arrayColumn(row['bounds'])
@@ -103,6 +104,7 @@ export function partitionsIn(
       kind: kinds[kind] ?? 'other',
       owner,
       owned,
+      ownerIsTrusted,
       rowEstimate: rowCount >= 0 ? rowCount : undefined,
       // The catalog says 0 pages of a table that was never looked at, however large it is.
       sizeBytes: pageCount === 0 && rowCount < 0 ? undefined : pageCount * blockSize,
@@ -138,7 +140,13 @@ function parentChanges(value: unknown): readonly ParentChange[] {
   })
 }
 
-export function detachedTable(row: CatalogRow, markerPrefix: string): readonly DetachedTable[] {
+/** A marked table before it is known which parent is meant. */
+export interface MarkedTable extends Omit<DetachedTable, 'ownerIsTrusted'> {
+  /** The owners of parents that its own owner may act as. */
+  readonly actsAs: readonly (string | null)[]
+}
+
+export function markedTable(row: CatalogRow, markerPrefix: string): readonly MarkedTable[] {
   const comment = optionalText(row, 'comment')
   const { marker } = decodeMarker(comment, markerPrefix)
   if (!marker) return []
@@ -153,6 +161,7 @@ export function detachedTable(row: CatalogRow, markerPrefix: string): readonly D
       sizeBytes: sizeBytes(row),
       comment,
       marker,
+      actsAs: arrayColumn(row['acts_as']),
       heirOf: optionalText(row, 'heir_of'),
       columns: jsonColumn(row['columns'], (column) => ({
         name: member(column, 'name'),

@@ -74,7 +74,11 @@ export function isFromServer(error: unknown): boolean {
   )
 }
 
-function refusalError({ code, message }: Refusal, what: string, { kind }: Subject): PartitionError {
+function refusalError(
+  { code, message, next = '' }: Refusal,
+  what: string,
+  { kind }: Subject,
+): PartitionError {
   const text = `${what}: ${message}. Nothing was changed; plan again.`
   switch (code) {
     case 'unmanaged':
@@ -107,6 +111,11 @@ function refusalError({ code, message }: Refusal, what: string, { kind }: Subjec
       )
     case 'lacks':
       return new PartitionError(`${what}: ${message}. Nothing was changed; make them alike, then run again.`)
+    case 'untrusted': {
+      const untrusted = `${what}: ${message}. Nothing was changed. ${next}, and run again.`
+      if (kind === 'drop') return new UnmanagedPartitionDropError(untrusted)
+      return kind === 'adopt' ? new PartitionError(untrusted) : new PlanStaleError(untrusted)
+    }
     case 'stale':
     case 'raced':
       return new PlanStaleError(text)

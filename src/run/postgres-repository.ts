@@ -1,7 +1,7 @@
-import { InvalidPartitionConfigError, LockLostError, PartitionAlreadyExistsError } from '../errors.ts'
+import { InvalidPartitionConfigError, PartitionAlreadyExistsError } from '../errors.ts'
 import type { WantedLock } from '../plan/blocker.ts'
 import { whyHeld } from '../plan/lock-limit.ts'
-import { decodeMarker, defaultMarkerPrefix, validateMarkerPrefix } from '../model/marker.ts'
+import { defaultMarkerPrefix, validateMarkerPrefix } from '../model/marker.ts'
 import { isTimeZone } from '../model/time-zone.ts'
 import type {
   AttachOperation,
@@ -13,9 +13,9 @@ import type {
   ReadmitOperation,
   UnmarkOperation,
 } from '../plan/operation.ts'
-import { isMadeAtOnce } from '../sql/create.ts'
+import { isBeingBuilt, isMadeAtOnce } from '../sql/create.ts'
 import type { DdlContext } from '../sql/ddl-context.ts'
-import { checkRace, sameRange } from '../sql/same-range.ts'
+import { checkRace } from '../sql/same-range.ts'
 import type { Adoption } from '../sql/adopt.ts'
 import { adoptSteps } from '../sql/adopt.ts'
 import { dropSteps } from '../sql/drop.ts'
@@ -28,17 +28,21 @@ import { defaultBudget } from '../sql/lock-budget.ts'
 import { lockTimeoutFor } from '../sql/settings.ts'
 import type { Sql } from '../sql/sql.ts'
 import { toText } from '../sql/sql.ts'
+import { lookForUnmarked, markAgainSteps } from '../sql/write-marker.ts'
 import type { Row, Step, TableMeasure } from '../sql/statement.ts'
 import { renderStatements, statements } from '../sql/statements.ts'
 import { pinSettings } from '../sql/catalog.ts'
+import { nameOf } from './catalog-rows.ts'
 import type { DatabaseClient } from './client.ts'
 import type { ClientSource } from './clients/to-client.ts'
 import { toClient } from './clients/to-client.ts'
 import { isDone } from './done-meanwhile.ts'
 import { explainFailure, isFromServer } from './explain-failure.ts'
+import { leftUnmarked } from './left-unmarked.ts'
 import { stillExcluded } from './still-excluded.ts'
 import { Patience } from './patience.ts'
 import type { OperationResult, PartitionRepository, RunContext } from './repository.ts'
+import { isStopped } from './run-aborted.ts'
 import { withConnection } from './session.ts'
 import type { StepsOutcome } from './step-runner.ts'
 import { StepRefused } from './step-refused.ts'
@@ -108,7 +112,7 @@ export class PostgresPartitionRepository implements PartitionRepository {
       const { signal: _, ...unstopped } = run
       const isServers = isFromServer(error)
       // Stopped while it was put on, it may be on; what the server has refused is not.
-      const readmits = isServers ? exclusion.isOn : operation.excludesFromDefault && isStopped(run)
+      const readmits = isServers ? exclusion.isOn : operation.excludesFromDefault && isStopped(run.signal)
       const own = isServers
         ? { ...run, patience: this.#patience() }
         : { ...unstopped, patience: this.#patience(1 / 4) }
@@ -128,11 +132,15 @@ export class PostgresPartitionRepository implements PartitionRepository {
   }
 
   async finalizeDetach(operation: FinalizeOperation, run: RunContext): Promise<OperationResult> {
-    return this.#carryOut(operation, run)
+    const result = await this.#carryOut(operation, run)
+    if (operation.guard.marked) await this.#keepMarked(operation, run)
+    return result
   }
 
   async detachPartition(operation: DetachOperation, run: RunContext): Promise<OperationResult> {
-    return this.#carryOut(operation, run)
+    const result = await this.#carryOut(operation, run)
+    if (operation.mode === 'concurrent') await this.#keepMarked(operation, run)
+    return result
   }
 
   /** Drops a detached table: never an attached one, never one without our marker, never with CASCADE. */
@@ -178,7 +186,7 @@ export class PostgresPartitionRepository implements PartitionRepository {
       const race = checkRace(seen, operation)
       if (race?.code === 'raced') return { status: 'raced', ...(seen.oid !== null && { oid: seen.oid }) }
       if (race) throw this.#explain(new StepRefused(race), operation, run)
-      if (isMadeAtOnce(operation) || !this.#isBeingBuilt(seen, operation)) throw explained
+      if (isMadeAtOnce(operation) || !isBeingBuilt(seen, operation, this.markerPrefix)) throw explained
       // Not ours to remove, so its OID is not told.
       return { status: 'done' }
     }
@@ -212,6 +220,23 @@ export class PostgresPartitionRepository implements PartitionRepository {
     await this.#run(dropSteps({ ...operation, kind: 'drop', guard }, this.#context(run)), run, []).catch(
       () => undefined,
     )
+  }
+
+  /** Also of a run that is stopped: nothing else knows of the table. */
+  async #keepMarked(operation: DetachOperation | FinalizeOperation, run: RunContext): Promise<void> {
+    const { signal: _, ...unstopped } = run
+    const own = { ...unstopped, patience: this.#patience(1 / 4) }
+    const context = this.#context(run)
+    try {
+      const row = await this.#read(lookForUnmarked(operation, context), own)
+      const table = row && nameOf(row)
+      if (!table) return
+      await this.#run(markAgainSteps(operation, { table, context }), own, [
+        { relation: table, mode: 'SHARE UPDATE EXCLUSIVE' },
+      ])
+    } catch (why) {
+      throw leftUnmarked(operation, why)
+    }
   }
 
   /** Where this fails, too, the proof stays on a table that nobody writes to, and the next attempt replaces it. */
@@ -291,17 +316,6 @@ export class PostgresPartitionRepository implements PartitionRepository {
     )
   }
 
-  #isBeingBuilt(seen: Seen, { guard, range }: CreateOperation): boolean {
-    const { marker } = decodeMarker(seen.comment, this.markerPrefix)
-    return (
-      seen.attachedTo === null &&
-      marker?.kind === 'building' &&
-      marker.facts.oid === seen.oid &&
-      marker.facts.parentOid === guard.parentOid &&
-      sameRange(marker.facts.bound ?? null, range)
-    )
-  }
-
   #steps(operation: Operation, run: RunContext): readonly Step[] {
     return statements(operation, this.#context(run))
   }
@@ -378,11 +392,6 @@ export class PostgresPartitionRepository implements PartitionRepository {
 /** Whether the CHECK that excludes the range of an operation from DEFAULT was put on by it. */
 interface Exclusion {
   isOn: boolean
-}
-
-/** By whoever started it: with the lock of the table lost, another run may be at work. */
-function isStopped({ signal }: RunContext): boolean {
-  return signal?.aborted === true && !(signal.reason instanceof LockLostError)
 }
 
 function oidOf({ oid }: StepsOutcome): Pick<OperationResult, 'oid'> {

@@ -1,4 +1,4 @@
-import { PartitionError, RunAbortedError } from '../errors.ts'
+import { LockLostError, PartitionError, RunAbortedError } from '../errors.ts'
 
 /**
  * The error of a run that was stopped through its signal.
@@ -48,4 +48,9 @@ export async function untilAborted<T>(
     })
     work.then(resolve, reject).finally(stop)
   })
+}
+
+/** Whether whoever started the run has stopped it: with the lock of the table lost, another run may be at work. */
+export function isStopped(signal: AbortSignal | undefined): boolean {
+  return signal?.aborted === true && !(signal.reason instanceof LockLostError)
 }

@@ -29,7 +29,9 @@ export function adoptSteps(
         expect: 'the same table, attached to nothing',
         check: (row) => {
           const seen = readSeen(row)
-          return checkParent(seen, { parent, parentOid }) ?? checkDetached(seen, { partition: table, oid })
+          return (
+            checkParent(seen, { parent, parentOid }) ?? checkDetached(seen, { parent, partition: table, oid })
+          )
         },
       },
       likePartitionGuard({ parent, parentOid, table, oid }),

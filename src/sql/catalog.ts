@@ -9,6 +9,7 @@
 
 import type { ParentTable } from '../model/partition-tree.ts'
 import { exclusionName } from '../plan/readmission.ts'
+import { actsAs } from './acts-as-owner.ts'
 import { changedWhilePending } from './changed-while-pending.ts'
 import { foreignKeyOids, foreignKeyOidsNow } from './foreign-key-oids.ts'
 import { publishedBy } from './published.ts'
@@ -157,10 +158,11 @@ ORDER BY p.ord`
  * fleet of thousands costs little more than their bounds. `special` lists those about which there is more to say, which
  * `readSpecialPartitions` does; mostly there is none.
  */
-export const readPartitions = `
+export const readPartitions: string = `
 SELECT i.inhparent::text AS parent,
        (SELECT n.nspname FROM pg_namespace n WHERE n.oid = c.relnamespace)::text AS schema,
        pg_get_userbyid(c.relowner)::text AS owner, pg_has_role(c.relowner, 'USAGE')::text AS owned,
+       (SELECT ${actsAs('c.relowner', 'p.relowner')} FROM pg_class p WHERE p.oid = i.inhparent)::text AS trusted,
        current_setting('block_size') AS block_size,
        array_agg(c.oid)::text AS oids, array_agg(c.relname)::text AS names,
        array_agg(pg_get_expr(c.relpartbound, 0))::text AS bounds,
@@ -222,8 +224,11 @@ LEFT JOIN names ON names.top = c.oid
 WHERE i.inhrelid = ANY($1::oid[])`
 }
 
-/** $1 and $2: how an orphan marker and a building marker begin. Tables that are attached nowhere. */
-export const readMarked = `
+/**
+ * $1 and $2: how an orphan marker and a building marker begin; $3 OIDs of the parents. Tables that are attached nowhere,
+ * each with the owners of parents that its own owner may act as. A temporary table is of one session, and none of ours.
+ */
+export const readMarked: string = `
 WITH marked AS (
   SELECT c.oid, n.nspname, c.relname, c.relkind, c.relowner, c.reltuples, c.relpages, d.description
   FROM pg_description d
@@ -231,7 +236,13 @@ WITH marked AS (
   JOIN pg_namespace n ON n.oid = c.relnamespace
   WHERE d.classoid = 'pg_class'::regclass AND d.objsubid = 0
     AND (starts_with(d.description, $1) OR starts_with(d.description, $2))
-    AND NOT c.relispartition AND c.relkind IN ('r', 'p', 'f')
+    AND NOT c.relispartition AND c.relkind IN ('r', 'p', 'f') AND c.relpersistence <> 't'
+), acting AS (
+  SELECT m.relowner, array_agg(pg_get_userbyid(p.relowner)) AS owners
+  FROM (SELECT DISTINCT relowner FROM marked) m
+  CROSS JOIN (SELECT DISTINCT relowner FROM pg_class WHERE oid = ANY($3::oid[])) p
+  WHERE ${actsAs('m.relowner', 'p.relowner')}
+  GROUP BY m.relowner
 ), referring AS (
   SELECT k.confrelid, json_agg(json_build_object('name', k.conname, 'schema', n.nspname, 'table', c.relname)
                                ORDER BY n.nspname, c.relname, k.conname) AS keys
@@ -243,6 +254,7 @@ WITH marked AS (
 )
 SELECT m.oid::text, m.nspname::text AS schema, m.relname::text AS name, m.relkind::text AS kind,
        pg_get_userbyid(m.relowner)::text AS owner, pg_has_role(m.relowner, 'USAGE')::text AS owned,
+       coalesce(a.owners, '{}')::text AS acts_as,
        m.description AS comment, m.reltuples::text AS rows,
        (m.relpages * current_setting('block_size')::bigint)::text AS size,
        r.keys::text AS referenced_by,
@@ -254,7 +266,7 @@ SELECT m.oid::text, m.nspname::text AS schema, m.relname::text AS name, m.relkin
                         ORDER BY k.conname)
         FROM pg_constraint k JOIN pg_class c ON c.oid = k.confrelid JOIN pg_namespace n ON n.oid = c.relnamespace
         WHERE k.contype = 'f' AND k.conrelid = m.oid AND k.conrelid <> k.confrelid AND k.conparentid = 0)::text AS foreign_keys
-FROM marked m LEFT JOIN referring r ON r.confrelid = m.oid
+FROM marked m LEFT JOIN referring r ON r.confrelid = m.oid LEFT JOIN acting a ON a.relowner = m.relowner
 ORDER BY m.nspname, m.relname`
 
 /**

@@ -5,9 +5,18 @@ import type { AttachOperation, CreateOperation } from '../plan/operation.ts'
 import type { DdlContext } from './ddl-context.ts'
 import { transaction } from './ddl-context.ts'
 import type { Seen } from './look-again.ts'
-import { checkDetached, checkParent, lookAgain, lookAtNew, markerIn, readSeen, refuse } from './look-again.ts'
+import {
+  checkDetached,
+  checkOwner,
+  checkParent,
+  lookAgain,
+  lookAtNew,
+  markerIn,
+  readSeen,
+  refuse,
+} from './look-again.ts'
 import { dropExclusion, excludedGuard, excludeSteps } from './exclude-from-default.ts'
-import { checkRace, rangeBound } from './same-range.ts'
+import { checkRace, rangeBound, sameRange } from './same-range.ts'
 import { moveFromDefault } from './move-from-default.ts'
 import { removeProof } from './prove-range.ts'
 import { takeFirst, takeLocks } from './take-locks.ts'
@@ -172,13 +181,13 @@ function checkChild(
   context: DdlContext,
   seen: Seen,
 ): Refusal | undefined {
-  const { partition, guard } = operation
+  const { parent, partition, guard } = operation
   const name = formatTableName(partition)
   const attached = checkRace(seen, operation)
   if (attached) return attached
   if (operation.kind === 'attach') {
     const { oid, comment: planned } = operation.guard
-    const moved = checkDetached(seen, { partition, oid })
+    const moved = checkDetached(seen, { parent, partition, oid })
     if (moved || seen.comment === planned) return moved
     return refuse('stale', `the comment of ${name} is not the one that was planned with`)
   }
@@ -189,9 +198,23 @@ function checkChild(
     marker.facts.oid === seen.oid &&
     marker.facts.parentOid === guard.parentOid
   ) {
-    return seen.attachedTo === null ? undefined : refuse('stale', `${name} is attached to another table`)
+    if (seen.attachedTo !== null) return refuse('stale', `${name} is attached to another table`)
+    return checkOwner(seen, { parent, partition })
   }
   return refuse('stale', `${name} is not the table that was built for this`)
+}
+
+/** Whether another maintainer is at work on the very same partition, whose table can be gone on with. */
+export function isBeingBuilt(seen: Seen, { guard, range }: CreateOperation, markerPrefix: string): boolean {
+  const marker = markerIn(seen, markerPrefix)
+  return (
+    seen.attachedTo === null &&
+    seen.ownerIsTrusted &&
+    marker?.kind === 'building' &&
+    marker.facts.oid === seen.oid &&
+    marker.facts.parentOid === guard.parentOid &&
+    sameRange(marker.facts.bound ?? null, range)
+  )
 }
 
 function zoneOf({ ddlTimezone }: DdlContext): readonly Action[] {

@@ -1,4 +1,4 @@
-import { withMarker, withoutMarker } from '../model/marker.ts'
+import { withoutMarker } from '../model/marker.ts'
 import { formatTableName, sameTable } from '../model/table-name.ts'
 import type { TableName } from '../model/table-name.ts'
 import type { DetachOperation, FinalizeOperation, UnmarkOperation } from '../plan/operation.ts'
@@ -22,12 +22,14 @@ import {
 } from './settings.ts'
 import { takeFirst, takeLocks } from './take-locks.ts'
 import { literal, qualified, sql } from './sql.ts'
-import type { Action, CommandStep, Guard, Step, TransactionStep } from './statement.ts'
+import type { CommandStep, Guard, Step, TransactionStep } from './statement.ts'
 import { execute } from './statement.ts'
+import { writeMarker } from './write-marker.ts'
 
 /**
  * Detaching. The marker is committed with the detach (blocking) or before it (concurrent), so that after a crash at
- * any point the table is attached, or marked, or both.
+ * any point the table is attached, or marked, or both. What others do to the comment while a concurrent one waits is
+ * looked at after it (`markAgainSteps`).
  */
 export function detachSteps(operation: DetachOperation, context: DdlContext): readonly Step[] {
   return operation.mode === 'blocking'
@@ -199,33 +201,6 @@ function markedGuard(operation: DetachOperation, context: DdlContext): Guard {
       const moved = attached.check(row)
       if (moved || markerIn(readSeen(row), context.markerPrefix)?.kind === 'orphan') return moved
       return refuse('stale', `the marker of ${formatTableName(operation.partition)} was removed`)
-    },
-  }
-}
-
-function writeMarker({ parent, partition, guard }: DetachOperation, context: DdlContext): Action {
-  return {
-    kind: 'found',
-    ask: lookAgain(parent, partition),
-    describe: `COMMENT ON TABLE ${formatTableName(partition)} IS '<marker: detached from ${formatTableName(parent)}, at the server's clock>' with its own comment behind it`,
-    make: (row) => {
-      const seen = readSeen(row)
-      const text = withMarker(
-        seen.comment,
-        {
-          kind: 'orphan',
-          detachedAt: (context.now ?? seen.now).toString(),
-          facts: {
-            oid: guard.oid,
-            database: context.database,
-            parentOid: guard.parentOid,
-            parent,
-            bound: guard.boundText,
-          },
-        },
-        context.markerPrefix,
-      )
-      return [execute(sql`COMMENT ON TABLE ${qualified(partition)} IS ${literal(text)}`)]
     },
   }
 }

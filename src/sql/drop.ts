@@ -74,7 +74,9 @@ function dropGuard(operation: DropOperation, context: DdlContext): Guard {
       if (guard.marker === 'building' && seen.oid === guard.oid && seen.attachedTo === guard.parentOid) {
         return refuse('raced', `${formatTableName(partition)} was attached by whoever built it`)
       }
-      return checkDetached(seen, { partition, oid: guard.oid }) ?? checkMarker(seen, operation, context)
+      return (
+        checkDetached(seen, { parent, partition, oid: guard.oid }) ?? checkMarker(seen, operation, context)
+      )
     },
   }
 }

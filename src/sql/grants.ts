@@ -1,4 +1,5 @@
 import type { Grant } from '../plan/grants.ts'
+import { actsAs } from './acts-as-owner.ts'
 import type { Sql } from './sql.ts'
 import { ident, join, qualified, sql, toText } from './sql.ts'
 
@@ -39,9 +40,10 @@ function grantStatement(grant: Grant, versionNum: number): Sql {
 /**
  * $1 schemas, $2 names, pairwise; $3 the role, or null for the one that asks; $4 how an orphan's comment begins.
  *
- * One row per wanted table. Without a table, or without the role, the columns of it are null.
+ * One row per wanted table. A detached table whose owner may not act as the parent's is none of ours: nobody is to get
+ * the rights of whoever wrote its comment. Without a table, or without the role, the columns of it are null.
  */
-export const readRights = `
+export const readRights: string = `
 WITH role AS (
   SELECT r.oid, r.rolname, r.rolsuper, r.rolinherit FROM pg_roles r WHERE r.rolname = coalesce($3, current_user)
 ), parent AS (
@@ -58,7 +60,8 @@ WITH role AS (
   UNION ALL
   SELECT p.oid, d.objoid, 'detached'
   FROM parent p JOIN pg_description d ON split_part(d.description, E'\\n', 1) = $4 || p.schema || '.' || p.name
-  JOIN pg_class c ON c.oid = d.objoid AND NOT c.relispartition
+  JOIN pg_class c ON c.oid = d.objoid AND NOT c.relispartition AND c.relpersistence <> 't'
+    AND ${actsAs('c.relowner', 'p.relowner')}
   WHERE d.classoid = 'pg_class'::regclass AND d.objsubid = 0
 ), by_owner AS (
   SELECT o.parent, c.relowner, bool_or(o.what = 'parent') AS is_first,

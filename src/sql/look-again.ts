@@ -1,9 +1,11 @@
 import { Instant } from '../model/instant.ts'
 import type { Marker } from '../model/marker.ts'
 import { decodeMarker } from '../model/marker.ts'
+import { nextForOwner, whyOwnerNotTrusted } from '../model/marker-owner.ts'
 import type { ParentTable } from '../model/partition-tree.ts'
 import type { TableName } from '../model/table-name.ts'
 import { formatTableName, sameTable } from '../model/table-name.ts'
+import { actsAs } from './acts-as-owner.ts'
 import type { Sql } from './sql.ts'
 import { foreignKeyOidsNow } from './foreign-key-oids.ts'
 import { literal, qualified, sql, toText, trustedSql } from './sql.ts'
@@ -18,7 +20,9 @@ export function lookAgain(parent: TableName, partition: TableName, known?: Known
   return sql`
 SELECT p.oid::text AS parent_oid, pg_get_userbyid(p.relowner)::text AS parent_owner, pt.partdefid::text AS default_oid, ${keysNow(known)}fn.nspname::text AS default_schema,
        f.relname::text AS default_name, c.oid::text AS oid,
-       pg_get_userbyid(c.relowner)::text AS owner, c.relispartition::text AS attached, i.inhparent::text AS attached_to, i.inhdetachpending::text AS pending,
+       pg_get_userbyid(c.relowner)::text AS owner,
+       ${trustedSql(actsAs('c.relowner', 'p.relowner'))}::text AS trusted,
+       c.relispartition::text AS attached, i.inhparent::text AS attached_to, i.inhdetachpending::text AS pending,
        pg_get_expr(c.relpartbound, 0) AS bound, d.description AS comment,
        (SELECT min(h.inhparent::regclass::text) FROM pg_inherits h WHERE h.inhrelid = c.oid AND NOT c.relispartition) AS heir_of,
        (extract(epoch FROM clock_timestamp()) * 1000000)::bigint::text AS now
@@ -78,6 +82,8 @@ export interface Seen {
   readonly foreignKeyOids: string | null
   readonly oid: string | null
   readonly owner: string | null
+  /** Whether its owner may act as the parent's. */
+  readonly ownerIsTrusted: boolean
   readonly attachedTo: string | null
   readonly pending: boolean
   /** A table that it inherits from without being its partition. */
@@ -103,6 +109,7 @@ export function readSeen(row: Row | undefined): Seen {
     foreignKeyOids: text('foreign_key_oids'),
     oid: text('oid'),
     owner: text('owner'),
+    ownerIsTrusted: text('trusted') === 'true',
     attachedTo: text('attached') === 'true' ? text('attached_to') : null,
     pending: text('pending') === 'true',
     heirOf: text('heir_of'),
@@ -175,10 +182,10 @@ export function checkAttached(
   return undefined
 }
 
-/** The table must be the one that was planned for, and attached to nothing. */
+/** The table must be the one that was planned for, attached to nothing, and of an owner whose marker counts. */
 export function checkDetached(
   seen: Seen,
-  expected: { readonly partition: TableName; readonly oid: string },
+  expected: { readonly parent: TableName; readonly partition: TableName; readonly oid: string },
 ): Refusal | undefined {
   const name = formatTableName(expected.partition)
   if (seen.oid === null) return refuse('not-found', `${name} does not exist any more`)
@@ -187,7 +194,17 @@ export function checkDetached(
   if (seen.attachedTo !== null) return refuse('attached', `${name} was attached again since this was planned`)
   if (seen.heirOf !== null)
     return refuse('attached', `${name} inherits from ${seen.heirOf} by now, where its rows are found`)
-  return undefined
+  return checkOwner(seen, expected)
+}
+
+/** What is attached brings its triggers with it, and what has a marker can be dropped. */
+export function checkOwner(
+  { owner, parentOwner, ownerIsTrusted }: Seen,
+  { parent, partition }: { readonly parent: TableName; readonly partition: TableName },
+): Refusal | undefined {
+  if (ownerIsTrusted || owner === null || parentOwner === null) return undefined
+  const about = { table: partition, owner, parent, parentOwner }
+  return { ...refuse('untrusted', whyOwnerNotTrusted(about)), next: nextForOwner(about) }
 }
 
 export function refuse(code: Refusal['code'], message: string): Refusal {

@@ -87,7 +87,7 @@ export function detachedGuard(operation: AttachOperation): Guard {
     expect: 'the detached table is that of the plan',
     check: (row) => {
       const seen = readSeen(row)
-      return checkRace(seen, operation) ?? checkDetached(seen, { partition, oid: guard.oid })
+      return checkRace(seen, operation) ?? checkDetached(seen, { parent, partition, oid: guard.oid })
     },
   }
 }

@@ -116,7 +116,10 @@ export interface Refusal {
     | 'referenced'
     | 'unlike'
     | 'lacks'
+    | 'untrusted'
   readonly message: string
+  /** What a person can do about it, where the code alone does not say. */
+  readonly next?: string
 }
 
 export type Row = Readonly<Record<string, unknown>>

@@ -185,7 +185,12 @@ describe('the planner', () => {
       for (const { operation, table } of standing) {
         const { guard } = operation
         expect(one.world.partitions.some(({ oid }) => oid === guard.oid)).toBe(false)
-        expect(table).toMatchObject({ kind: 'table', comment: guard.comment, marker: { kind: guard.marker } })
+        expect(table).toMatchObject({
+          kind: 'table',
+          comment: guard.comment,
+          marker: { kind: guard.marker },
+          ownerIsTrusted: true,
+        })
         expect(
           table && whyNotTrusted(table.marker, { oid: guard.oid, database, parentOid: guard.parentOid }),
         ).toBeUndefined()
@@ -193,6 +198,21 @@ describe('the planner', () => {
         expect(
           guard.marker === 'building' ? one.world.filled.has(guard.oid) : table?.referencedBy.length !== 0,
         ).toBe(false)
+      }
+    })
+  })
+
+  test('attaches nothing but marked tables of trusted owners, each inside one period that is to be there or kept', () => {
+    always((one, plan) => {
+      const horizon = horizonOf(one)
+      const end = one.slots[one.current + one.config.createAheadCount - 1]?.to
+      for (const { guard, range } of of(plan, 'attach')) {
+        const { decode } = keyCodec(one.world.keyType)
+        const [from, to] = [decode(range.from), decode(range.to)]
+        if (typeof from !== 'bigint' || typeof to !== 'bigint') throw new Error('The range is none.')
+        expect(one.world.detached.find(({ oid }) => oid === guard.oid)?.ownerIsTrusted).toBe(true)
+        expect(one.slots.some((slot) => from >= slot.from && to <= slot.to)).toBe(true)
+        expect(end !== undefined && to <= end && (horizon === undefined || to > horizon)).toBe(true)
       }
     })
   })

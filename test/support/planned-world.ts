@@ -61,6 +61,7 @@ export function attached(about: {
     kind: about.kind ?? 'table',
     owner: 'owner',
     owned: true,
+    ownerIsTrusted: true,
     rowEstimate: undefined,
     sizeBytes: 8192,
     comment: about.comment,
@@ -93,6 +94,7 @@ export function detachedTable(about: {
   readonly comment: string
   readonly kind?: RelationKind
   readonly referenced?: boolean
+  readonly ownerIsTrusted?: boolean
 }): DetachedTable | undefined {
   const { marker } = decodeMarker(about.comment, prefix)
   return (
@@ -102,6 +104,7 @@ export function detachedTable(about: {
       kind: about.kind ?? 'table',
       owner: 'owner',
       owned: true,
+      ownerIsTrusted: about.ownerIsTrusted ?? true,
       rowEstimate: 10,
       sizeBytes: 8192,
       comment: about.comment,

@@ -47,6 +47,8 @@ const orphan = fc.record({
     'adopted',
     'damaged',
     'of another database',
+    'of another owner',
+    'over two periods',
     'of another table',
     'building',
     'building, filled',
@@ -262,6 +264,8 @@ function detachedTables(
       'with a strange bound': of({ bound: "FOR VALUES FROM ('1') TO ('2')" }),
       'of another table': of({ oid: '4999' }),
       'of another database': of().replace('7123456789/5', '7123456789/6'),
+      'of another owner': of(),
+      'over two periods': of({ bound: rangeBound(keyType, range?.from, (slots[slot + 1] ?? range)?.to) }),
       damaged: 'pg-partsmith:orphan-parent=public.events\npg-partsmith:detached-at=then',
       python: `pg-partsmith:orphan-parent=public.events\npg-partsmith:detached-at=${detachedAt}\nmine`,
       'python without instant': 'pg-partsmith:orphan-parent=public.events',
@@ -272,6 +276,7 @@ function detachedTables(
       comment: comments[as],
       kind: partitioned && index === 3 ? 'partitioned' : 'table',
       referenced: referenced && index % 2 === 1,
+      ownerIsTrusted: as !== 'of another owner',
     })
     if (table) tables.push(table)
   }

@@ -25,6 +25,7 @@ function treeOf(
     kind: 'table',
     owner: 'o',
     owned: true,
+    ownerIsTrusted: true,
     rowEstimate: 0,
     sizeBytes: 0,
     comment: undefined,
