@@ -1,21 +1,26 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+
 import { Client, type ClientConfig } from 'pg'
 import { explainConnectionFailure, isUnanswered } from './connection-error.ts'
 import type { TlsChoice } from './connection-tls.ts'
 import type { ConnectionTarget } from './connection.ts'
+import type { ServerSockets } from './server-sockets.ts'
+
+const farewellMs = 1_000
 
 /**
  * Connects once, to find out whether the server can be reached and which of the permitted kinds of TLS it takes.
  *
- * Gives the options for a Pool or Client, complete with `ssl`. Rejects with a `ConnectionFailedError` whose sentence says
+ * Gives the options for a Pool or Client, complete with `ssl`, and with the sockets where they are given. Rejects with a `ConnectionFailedError` whose sentence says
  * why there is no connection and what to do, without the password.
  */
-export async function reachServer(target: ConnectionTarget): Promise<ClientConfig> {
+export async function reachServer(target: ConnectionTarget, sockets?: ServerSockets): Promise<ClientConfig> {
   const [first, second] = target.tls
   try {
-    return await attempt(target, first)
+    return await attempt(target, { ssl: first, sockets })
   } catch (error) {
     if (second === undefined || !mayDifferWith(error)) throw explainConnectionFailure(error, target)
-    return await attempt(target, second).catch((secondError: unknown) => {
+    return await attempt(target, { ssl: second, sockets }).catch((secondError: unknown) => {
       // A try with TLS that failed may only say that there is none; without it, a try came as far as the login.
       const saysMore =
         sqlState(secondError) !== undefined || (first !== false && sqlState(error) === undefined)
@@ -24,8 +29,11 @@ export async function reachServer(target: ConnectionTarget): Promise<ClientConfi
   }
 }
 
-async function attempt(target: ConnectionTarget, ssl: TlsChoice): Promise<ClientConfig> {
-  const options: ClientConfig = { ...target.options, ssl }
+async function attempt(
+  target: ConnectionTarget,
+  { ssl, sockets }: { readonly ssl: TlsChoice; readonly sockets: ServerSockets | undefined },
+): Promise<ClientConfig> {
+  const options: ClientConfig = { ...target.options, ssl, ...(sockets && { stream: sockets.make }) }
   const client = new Client(options)
   // An error after the one that `connect` reports would otherwise end the process.
   client.on('error', () => undefined)
@@ -33,7 +41,8 @@ async function attempt(target: ConnectionTarget, ssl: TlsChoice): Promise<Client
     await client.connect()
     return options
   } finally {
-    await client.end().catch(() => undefined)
+    // Its end comes from the server, and may never come.
+    await Promise.race([client.end().catch(() => undefined), sleep(farewellMs, undefined, { ref: false })])
   }
 }
 

@@ -1,4 +1,4 @@
-import { Pool } from 'pg'
+import { type ClientConfig, Pool } from 'pg'
 import {
   commandHooks,
   ConnectionFailedError,
@@ -21,6 +21,7 @@ import { reachServer } from './reach-server.ts'
 import { hidePasswords } from './redact.ts'
 import { type CommandReport, failedTable, present, presentFailure } from './report.ts'
 import { selectTables } from './select-tables.ts'
+import { ServerSockets } from './server-sockets.ts'
 import type { TableOptions } from './table-options.ts'
 import { checkWritable } from './written-file.ts'
 
@@ -121,8 +122,10 @@ async function whileConnected(
   const progress = progressOn(io.err, { verbose: options.verbose, hide })
   progress.show(`connecting to ${target.name}`)
   let pool: Pool | undefined
+  const sockets = new ServerSockets(io.signal)
+  const reach = async (): Promise<ClientConfig> => reachServer(target, sockets)
   try {
-    const reached = await reachServer(target)
+    const reached = await reach()
     pool = new Pool({ ...reached, max: mostConnections(request.concurrency) })
     // An idle connection that is lost is replaced by the next one that is asked for.
     pool.on('error', () => undefined)
@@ -140,14 +143,15 @@ async function whileConnected(
       verbose: options.verbose,
       hide,
       database: target.database,
-      reach: async () => void (await reachServer(target)),
+      reach: async () => void (await reach()),
     })
   } catch (error) {
-    if (!(error instanceof ConnectionFailedError)) throw error
+    // Where the process was told to stop, that is why.
+    if (!(error instanceof ConnectionFailedError) || io.signal.aborted) throw error
     return unreachable(command, tables, error)
   } finally {
     progress.clear()
-    await pool?.end()
+    await sockets.end(pool?.end())
   }
 }
 

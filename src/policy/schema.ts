@@ -213,7 +213,7 @@ const runtime = strict('an object of run-time settings', {
   giveUpAfterMs: wholeNumber({ from: 0, to: LARGEST_INT32 }).optional().meta({
     default: optionDefaults.giveUpAfterMs,
     description:
-      'How long a run tries again, in all, for locks of one table that are not free, in milliseconds. 0 tries once; the next run tries again in any case.',
+      'How long a run tries again, in all, for locks of one table that are not free, in milliseconds. 0 tries once; the next run tries again in any case. A step that has kept others waiting for `lockTimeoutMs` is tried four times at most.',
   }),
   dropAllowUnmanaged: flag().optional().meta({
     default: optionDefaults.dropAllowUnmanaged,

@@ -54,7 +54,7 @@ export function cancelOnAbort({ client, pid, signal, pooled = false }: RunningSt
     }
     timer = setInterval(cancel, everyMs)
     // Who watches the session cancels it himself.
-    if (!(signal?.reason instanceof GaveWay) || pooled) cancel()
+    if (!(signal?.reason instanceof GaveWay)) cancel()
   })
   return {
     givenUp,

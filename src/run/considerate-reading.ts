@@ -3,6 +3,7 @@ import { limitTime } from '../sql/count-default.ts'
 import { toText } from '../sql/sql.ts'
 import type { DatabaseClient } from './client.ts'
 import { Unwatched } from './gave-way.ts'
+import type { Watching } from './lock-watch.ts'
 import { watchOver } from './lock-watch.ts'
 import type { Session } from './session.ts'
 
@@ -27,35 +28,35 @@ export async function readConsiderately<T>(
   read: (limitMs: number) => Promise<T>,
 ): Promise<T> {
   const ended = new AbortController()
+  let cancelling: Promise<void> | undefined
   return session.transaction(
     async () => {
-      const stop = await watched()
-      const limitMs = Math.ceil(stop ? withinMs : Math.min(withinMs, othersWaitMs))
+      const watching = await watched()
+      const limitMs = Math.ceil(watching ? withinMs : Math.min(withinMs, othersWaitMs))
       try {
         await session.query(toText(limitTime(limitMs)))
         return await read(limitMs)
       } catch (error) {
         throw ended.signal.aborted ? ended.signal.reason : error
       } finally {
-        await stop?.()
+        await watching?.stop()
+        await cancelling
       }
     },
     { readOnly: true, ...(isolation && { isolation }) },
   )
 
-  async function watched(): Promise<(() => Promise<void>) | undefined> {
+  async function watched(): Promise<Watching | undefined> {
     // A single connection is in hand, and another one would be waited for in vain.
     if (client.capabilities.maxConnections === 1) return undefined
-    const { pid, isPooled } = session
     try {
       return await watchOver(client, {
-        pid,
-        isPooled,
+        pid: session.pid,
         mostMs: othersWaitMs,
         giveWay: (why) => {
           ended.abort(why)
-          // Behind a pooler the watch leaves that to whom it is told; the transaction goes on until it is answered.
-          if (isPooled) client.cancel(pid).catch(() => undefined)
+          // What is lost cancels nothing.
+          if (why instanceof Unwatched) cancelling = client.cancel(session.pid).catch(() => undefined)
         },
       })
     } catch (error) {

@@ -5,7 +5,7 @@ import { pinSettings } from '../sql/catalog.ts'
 import { toText } from '../sql/sql.ts'
 import type { DatabaseClient } from './client.ts'
 import type { Session } from './session.ts'
-import { withConnection } from './session.ts'
+import { longestSilenceMs, withConnection } from './session.ts'
 
 export interface HoldersSeen {
   readonly holders: readonly LockHolder[]
@@ -30,7 +30,9 @@ export async function readLockHolders(
   { signal }: { readonly signal?: AbortSignal | undefined },
 ): Promise<HoldersSeen> {
   if (asked.tables.length === 0) return nobodySeen
-  return withConnection(client, { signal }, (session) => holdersOf(session, asked))
+  return withConnection(client, { signal, silenceMs: longestSilenceMs }, (session) =>
+    holdersOf(session, asked),
+  )
 }
 
 /** The same, on a connection that is there. */

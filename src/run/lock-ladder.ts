@@ -13,6 +13,8 @@ import type { OperationCourse } from './operation-course.ts'
 import { nobodySeen, readLockHolders } from './lock-holders.ts'
 import { GaveWay, isEndedEarly, NotNow, Unwatched } from './gave-way.ts'
 import type { EndedEarly } from './gave-way.ts'
+import { tooLong, tooFewConnections, aboutBusyProcess } from './lock-advice.ts'
+import type { Watching } from './lock-watch.ts'
 import { watchOver } from './lock-watch.ts'
 import type { Patience } from './patience.ts'
 import { throwIfAborted } from './run-aborted.ts'
@@ -44,13 +46,10 @@ export interface Attempt {
   /** Where an autovacuum was in the way that may be asked to give way. */
   readonly vacuumed: readonly TableName[]
   /**
-   * Watches a session until the function that comes back is called; `waits` is for one that waits on its own for others
+   * Watches a session until that is stopped; `waits` is for one that waits on its own for others
    * who hold locks. Rejects where there is no connection to do it with.
    */
-  watch(
-    session: Pick<Session, 'pid' | 'isPooled'>,
-    options?: { readonly waits: boolean },
-  ): Promise<() => Promise<void>>
+  watch(session: Pick<Session, 'pid'>, options?: { readonly waits: boolean }): Promise<Watching>
   /** For how long a transaction with locks may hear nothing from this process, where somebody else could be waiting. */
   readonly idleMs: number | undefined
   /** Says that the step must not be tried again if it fails from here on. */
@@ -88,12 +87,6 @@ export class LockNotFree extends Error {
 }
 
 /**
- * Who has given way to others so often does not get done in the time that they may wait, however often it is tried; and
- * each time they have waited.
- */
-const mostTimesToGiveWay = 4
-
-/**
  * The least time that a process may be busy with something else. Others who use it, and the garbage collector, take some
  * of it every now and then, also where others may wait for a few milliseconds only.
  */
@@ -104,6 +97,7 @@ export async function tryUntilFree<T>(ladder: Ladder, step: (attempt: Attempt) =
   const { client, signal, budget, patience, locks, course } = ladder
   let vacuumed: readonly TableName[] = []
   let timesEnded = 0
+  let worked: readonly number[] = []
   let seen = nobodySeen
   if (patience.takePause()) {
     patience.spend(budget.retry.longestPauseMs)
@@ -122,10 +116,9 @@ export async function tryUntilFree<T>(ladder: Ladder, step: (attempt: Attempt) =
         idleMs: client.capabilities.concurrentSessions
           ? Math.max(leastIdleMs, budget.lockTimeoutMs) + 2 * roundTripMs(client)
           : undefined,
-        watch: ({ pid, isPooled }, { waits } = { waits: false }) =>
+        watch: ({ pid }, { waits } = { waits: false }) =>
           watchOver(client, {
             pid,
-            isPooled,
             mostMs: budget.lockTimeoutMs,
             ...(waits &&
               course && {
@@ -160,14 +153,21 @@ export async function tryUntilFree<T>(ladder: Ladder, step: (attempt: Attempt) =
         inTheWay: [...(error instanceof NotNow ? error.holders : holders), ...seen.snapshots],
       })
       // What ended in one of these ways had locks that others may have waited for.
-      if (isLate || (ended && !(ended instanceof NotNow))) timesEnded += 1
-      if (patience.isOver || timesEnded >= mostTimesToGiveWay) {
+      if (isLate || hadLocks(ended)) timesEnded += 1
+      // Where it waited for nobody itself, it was its own work that took so long.
+      if (ended instanceof GaveWay && ended.blockers.length === 0) worked = [...worked, ended.ranMs ?? tookMs]
+      if (patience.isOver || timesEnded >= budget.retry.mostTimesEnded) {
         patience.giveUp(seen.holders)
+        const advice = isLate
+          ? [aboutBusyProcess]
+          : isUnbegun(ended)
+            ? [tooFewConnections]
+            : [...tooLong(worked, { budget, attempts }), ...adviceAbout(holders, seen.looker)]
         throw new LockNotFree(reason, {
           attempts,
           holders,
           snapshots: seen.snapshots,
-          advice: isLate ? [aboutBusyProcess] : adviceAbout(holders, seen.looker),
+          advice,
           hasBegun: course?.hasBegun ?? false,
           cause: error,
         })
@@ -179,8 +179,13 @@ export async function tryUntilFree<T>(ladder: Ladder, step: (attempt: Attempt) =
   }
 }
 
-const aboutBusyProcess =
-  'Run maintenance in a process that is not busy with other things, or raise lockTimeoutMs.'
+function hadLocks(ended: EndedEarly | undefined): boolean {
+  return ended instanceof GaveWay || (ended instanceof Unwatched && ended.hadBegun)
+}
+
+function isUnbegun(ended: EndedEarly | undefined): boolean {
+  return ended instanceof Unwatched && !ended.hadBegun
+}
 
 async function pauseFor(ms: number, signal: AbortSignal | undefined): Promise<void> {
   await sleep(ms, undefined, signal ? { signal } : {}).catch(() => undefined)

@@ -10,14 +10,13 @@ import type { DatabaseClient, DatabaseConnection, QueryResult } from './client.t
 import { GaveWay, Unwatched } from './gave-way.ts'
 import { giveBack, openConnection } from './open-connection.ts'
 import { beginPooled, openSession } from './session-limits.ts'
+import { roundTripMs } from './session.ts'
 import { describeError } from './sql-state.ts'
 import { within } from './within.ts'
 
 export interface Watched {
   /** The session that is watched. */
   readonly pid: number
-  /** Whether the session stays the same for as long as it is watched; behind a pooler a transaction is all it has. */
-  readonly isPooled: boolean
   /** The longest that anybody may wait behind it. */
   readonly mostMs: number
   /** The tables whose holders of locks the session waits for, where it does so on its own and without a limit. */
@@ -28,41 +27,58 @@ export interface Watched {
   giveWay(why: GaveWay | Unwatched): void
 }
 
+export interface Watching {
+  /** Ends the watch. Resolves when the session cannot be cancelled by it any more, and may go to somebody else. */
+  spare(): Promise<void>
+  /** The same; resolves when nothing of the watch is left. */
+  stop(): Promise<void>
+}
+
 /** Says in the server's log, and to a proxy in between, what these statements are for. */
 export const watchMark = '/* watches who waits for pg-partsmith */ '
 
 /** A step that is over sooner than this is not looked at: most take a few milliseconds. */
 const settleMs = 20
 const everyMs = 10
-const connectMs = 1_000
-/** A watch that hangs for so long sees nothing. */
-const answerMs = 1_000
+/** Nobody waits behind the step meanwhile: it has no lock yet. */
+const openMs = 1_000
+/** A watch that hangs sees nothing; it may do so for as long as others may wait, within these limits. */
+const answerMs = { least: 100, most: 1_000 }
 /** Whoever makes a session wait for less is not worth a question. */
 const askAfterMs = 200
 const askEveryMs = 1_000
 
 /**
- * Watches a session from another one, and says when others have waited behind it for too long.
+ * Watches a session from another one, cancels it when others have waited behind it for too long, and says so.
  *
  * The server's own timeouts count a single wait or statement of ours; what others feel is the sum of what we wait for
- * and do with their lock in hand. Returns a function that ends the watch and resolves when nothing of it is left.
- * Rejects with `Unwatched` where there is no connection to watch from.
+ * and do with their lock in hand. Resolves when the watch has had an answer in a session of its own on the server: so it
+ * is called before the first lock is asked for. Rejects with `Unwatched` where there is no such session.
  */
-export async function watchOver(client: DatabaseClient, watched: Watched): Promise<() => Promise<void>> {
-  if (!client.capabilities.concurrentSessions) return () => Promise.resolve()
+export async function watchOver(client: DatabaseClient, watched: Watched): Promise<Watching> {
+  const nothing = (): Promise<void> => Promise.resolve()
+  if (!client.capabilities.concurrentSessions) return { spare: nothing, stop: nothing }
   const over = new AbortController()
-  const connection = await watcher(client)
-  const watch = look({ client, connection, watched, over: over.signal }).catch((error: unknown) => {
+  const watch = new Watch(await openWatch(client, watched), watched, over.signal)
+  const running = watch.run().catch((error: unknown) => {
     if (over.signal.aborted) return
     watched.giveWay(
       new Unwatched(
         `the connection that watches who waits behind it was lost (${describeError(error)}), so it gave way`,
+        { hadBegun: true, cause: error },
       ),
     )
   })
-  return async () => {
+  const spare = (): Promise<void> => {
     over.abort()
-    await watch
+    return watch.cancelling
+  }
+  return {
+    spare,
+    stop: async () => {
+      await spare()
+      await running
+    },
   }
 }
 
@@ -70,84 +86,126 @@ export function sessionsWaited(waiting: number, longestMs: number): string {
   return `${waiting} session${waiting === 1 ? '' : 's'} waited behind it, for up to ${longestMs} ms`
 }
 
+type Send = (text: string) => Promise<QueryResult>
+
+interface OpenWatch {
+  readonly connection: DatabaseConnection
+  readonly send: Send
+  /** What the transaction of the watch begins with, where it has not begun yet. */
+  readonly begin: readonly string[]
+  readonly putBack: string | undefined
+}
+
 /**
- * The connection to watch from, taken before there is anything to watch: those who wait for our locks may hold all the
- * others of the pool by then.
+ * Taken before there is anything to watch: those who wait for our locks may hold all other connections by then. A
+ * pooler keeps a connection to the server only for a transaction, so there it is begun at once.
  */
-async function watcher(client: DatabaseClient): Promise<DatabaseConnection> {
+async function openWatch(client: DatabaseClient, { mostMs }: Watched): Promise<OpenWatch> {
+  const taken: { connection?: DatabaseConnection; isLate?: true } = {}
+  const open = async (): Promise<OpenWatch> => {
+    const connection = await openConnection(client, undefined)
+    if (taken.isLate) {
+      await giveBack(connection, false)
+      throw new Error('It came too late.')
+    }
+    taken.connection = connection
+    const ask = (text: string): Promise<QueryResult> => connection.query(`${watchMark}${text}`)
+    const openedWith = (): number | undefined => connection.openedWith?.()
+    const { isPooled, putBack } = await openSession({ client, send: ask, openedWith })
+    const begin = beginText({ readOnly: true })
+    if (isPooled) {
+      await beginPooled({ send: ask }, begin)
+      await ask(watchSettings)
+    }
+    const limit = Math.max(answerMs.least, Math.min(mostMs, answerMs.most)) + 2 * roundTripMs(client)
+    const send: Send = (text) => within(ask(text), { ms: Math.ceil(limit), what: 'answer' })
+    const both = client.capabilities.severalStatements
+      ? [`${begin};\n${watchSettings}`]
+      : [begin, watchSettings]
+    return { connection, send, begin: isPooled ? [] : both, putBack }
+  }
   try {
-    return await within(openConnection(client, undefined), {
-      ms: connectMs,
-      what: 'free connection',
-      late: (connection) => void giveBack(connection, false),
-    })
+    return await within(open(), { ms: openMs, what: 'free connection to the server' })
   } catch (error) {
+    taken.isLate = true
+    // Closed, it waits no longer in the queue of a pooler.
+    if (taken.connection) void giveBack(taken.connection, true)
     throw new Unwatched(
       `it needs a connection beside it to watch who waits behind it, and there was none (${describeError(error)}), so it was not begun`,
-      { cause: error },
+      { hadBegun: false, cause: error },
     )
   }
 }
 
-interface Watch {
-  readonly client: DatabaseClient
-  readonly connection: DatabaseConnection
-  readonly watched: Watched
-  readonly over: AbortSignal
-}
+class Watch {
+  readonly #open: OpenWatch
+  readonly #watched: Watched
+  readonly #over: AbortSignal
+  readonly #began = performance.now()
+  #cancelling: Promise<void> = Promise.resolve()
 
-async function look(watch: Watch): Promise<void> {
-  const { client, connection, over } = watch
-  let discard = false
-  try {
-    await sleep(settleMs, undefined, { signal: over }).catch(() => undefined)
-    if (over.aborted) return
-    discard = true
-    const send = async (text: string): Promise<QueryResult> =>
-      within(connection.query(`${watchMark}${text}`), { ms: answerMs, what: 'answer' })
-    const openedWith = (): number | undefined => connection.openedWith?.()
-    const { isPooled, putBack } = await openSession({ client, send, openedWith })
-    const begin = beginText({ readOnly: true })
-    await (isPooled ? beginPooled({ send }, begin) : send(begin))
-    await send(watchSettings)
-    await lookAgainAndAgain(send, watch)
-    await send('COMMIT')
-    if (putBack !== undefined) await send(putBack)
-    discard = false
-  } finally {
-    await giveBack(connection, discard)
+  constructor(open: OpenWatch, watched: Watched, over: AbortSignal) {
+    this.#open = open
+    this.#watched = watched
+    this.#over = over
   }
-}
 
-type Send = (text: string) => Promise<QueryResult>
-
-async function lookAgainAndAgain(send: Send, { watched, over }: Watch): Promise<void> {
-  const question = toText(waitingBehind(watched.pid))
-  const began = performance.now()
-  let askAt = began + askAfterMs
-  while (!over.aborted) {
-    if (watched.tables && performance.now() >= askAt) {
-      await askWhoIsInTheWay(send, watched, performance.now() - began)
-      askAt = performance.now() + askEveryMs
-    }
-    const { waiting, longestMs, isInHand, blockers } = readWaiting((await send(question)).rows[0])
-    // What was asked for before the end may not be told after it: the connection may serve somebody else by then.
-    if (over.aborted) return
-    if (waiting > 0 && (isInHand || longestMs + everyMs >= watched.mostMs)) {
-      watched.giveWay(new GaveWay(sessionsWaited(waiting, longestMs), blockers))
-      // A connection of its own takes long to open when many wait. The session is not given back before this has ended.
-      if (!watched.isPooled) await send(toText(cancelSession(watched.pid)))
-      return
-    }
-    await sleep(everyMs, undefined, { signal: over }).catch(() => undefined)
+  /** Settled when the request that is on its way, if one is, has been answered. */
+  get cancelling(): Promise<void> {
+    return this.#cancelling
   }
-}
 
-/** Who came later is not waited for. */
-async function askWhoIsInTheWay(send: Send, watched: Watched, forMs: number): Promise<void> {
-  const { rows } = await send(toText(lockHolders(watched.tables ?? [])))
-  const holders = rows
-    .flatMap(readHolder)
-    .filter((holder) => holder.pid !== watched.pid && (holder.ageMs === undefined || holder.ageMs >= forMs))
-  if (holders.length > 0) watched.inTheWay?.(holders)
+  async run(): Promise<void> {
+    const { connection, send, begin, putBack } = this.#open
+    let discard = true
+    try {
+      await sleep(settleMs, undefined, { signal: this.#over }).catch(() => undefined)
+      if (!this.#over.aborted) {
+        for (const text of begin) await send(text)
+        await this.#lookAgainAndAgain()
+        await send('COMMIT')
+      } else if (begin.length === 0) await send('COMMIT')
+      if (putBack !== undefined) await send(putBack)
+      discard = false
+    } finally {
+      await giveBack(connection, discard)
+    }
+  }
+
+  async #lookAgainAndAgain(): Promise<void> {
+    const { send } = this.#open
+    const { pid, mostMs, tables } = this.#watched
+    const question = toText(waitingBehind(pid))
+    let askAt = performance.now() + askAfterMs
+    while (!this.#over.aborted) {
+      if (tables && performance.now() >= askAt) {
+        await this.#askWhoIsInTheWay(tables)
+        askAt = performance.now() + askEveryMs
+      }
+      const { waiting, longestMs, isInHand, blockers } = readWaiting((await send(question)).rows[0])
+      // What was asked for before the end may not be told after it: the session may serve somebody else by then.
+      if (this.#over.aborted) return
+      if (waiting > 0 && (isInHand || longestMs + everyMs >= mostMs)) {
+        const ranMs = Math.round(performance.now() - this.#began)
+        // From here: a connection of its own takes long to open when many wait, or a pooler has none.
+        this.#cancelling = send(toText(cancelSession(pid))).then(
+          () => undefined,
+          () => undefined,
+        )
+        this.#watched.giveWay(new GaveWay(sessionsWaited(waiting, longestMs), { blockers, ranMs }))
+        return this.#cancelling
+      }
+      await sleep(everyMs, undefined, { signal: this.#over }).catch(() => undefined)
+    }
+  }
+
+  /** Who came later is not waited for. */
+  async #askWhoIsInTheWay(tables: readonly TableName[]): Promise<void> {
+    const forMs = performance.now() - this.#began
+    const { rows } = await this.#open.send(toText(lockHolders(tables)))
+    const holders = rows
+      .flatMap(readHolder)
+      .filter(({ pid, ageMs }) => pid !== this.#watched.pid && (ageMs === undefined || ageMs >= forMs))
+    if (holders.length > 0) this.#watched.inTheWay?.(holders)
+  }
 }

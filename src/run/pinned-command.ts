@@ -56,11 +56,11 @@ export async function runCommand(
         command.start()
       }
       const pendingSince = performance.now()
-      const unwatch = command.isPending ? await attempt.watch(session, { waits: true }) : undefined
+      const watching = command.isPending ? await attempt.watch(session, { waits: true }) : undefined
       const { error } = await command.outcome()
-      await unwatch?.()
+      await watching?.stop()
       const waitedMs = performance.now() - pendingSince
-      if (unwatch && waitedMs >= worthTellingMs) course?.waited({ durationMs: waitedMs })
+      if (watching && waitedMs >= worthTellingMs) course?.waited({ durationMs: waitedMs })
       isPutBack = await putBack(session, step)
       if (!isPutBack) spoiled.abort()
       if (error !== undefined) throw error
@@ -228,7 +228,7 @@ class RunningCommand {
       if (this.#pending) return
       const { waiting, longestMs, ownMs, blockers } = readWaiting(row)
       if (waiting > 0 && longestMs + pollMs >= mostMs) {
-        throw new GaveWay(sessionsWaited(waiting, longestMs), blockers)
+        throw new GaveWay(sessionsWaited(waiting, longestMs), { blockers })
       }
       if (ownMs >= mostMs) throw new NotNow(`a lock was not free within ${mostMs} ms, so it gave way`, [])
       if ((await Promise.race([over, sleep(pollMs)])) === 'over') return

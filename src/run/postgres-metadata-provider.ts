@@ -19,7 +19,7 @@ import type { HoldersSeen } from './lock-holders.ts'
 import { holdersOf, nobodySeen } from './lock-holders.ts'
 import type { PartitionMetadataProvider, ReadOptions, TakeReading, TreeReading } from './metadata-provider.ts'
 import type { Session } from './session.ts'
-import { withConnection } from './session.ts'
+import { longestSilenceMs, withConnection } from './session.ts'
 
 export interface PostgresMetadataProviderOptions {
   /** How the markers in table comments begin. @default 'pg-partsmith' */
@@ -72,7 +72,10 @@ export class PostgresMetadataProvider implements PartitionMetadataProvider {
 
   async collectEvidence(request: EvidenceRequest, options: ReadOptions = {}): Promise<Evidence> {
     if (!needsEvidence(request)) return noEvidence
-    return this.#reading(options, (session) => readEvidence(session, request, this.#client))
+    const longestMs = request.limits?.withinMs
+    return this.#reading({ ...options, ...(longestMs !== undefined && { longestMs }) }, (session) =>
+      readEvidence(session, request, this.#client),
+    )
   }
 
   /** Names in one statement, and in another one which of the DEFAULT partitions have no page and so no row. */
@@ -88,7 +91,7 @@ export class PostgresMetadataProvider implements PartitionMetadataProvider {
     question: DefaultRowsQuestion,
     { mostMs, ...options }: ReadOptions & { readonly mostMs: number },
   ): Promise<DefaultRowsAnswer | string> {
-    return this.#reading(options, (session) =>
+    return this.#reading({ ...options, longestMs: mostMs }, (session) =>
       readDefaultRows(session, question, { client: this.#client, mostMs }),
     )
   }
@@ -113,9 +116,14 @@ export class PostgresMetadataProvider implements PartitionMetadataProvider {
     )
   }
 
-  async #reading<T>({ signal }: ReadOptions, read: (session: Session) => Promise<T>): Promise<T> {
+  /** `longestMs` is what the server lets one of its statements run for. */
+  async #reading<T>(
+    { signal, longestMs = 0 }: ReadOptions & { readonly longestMs?: number },
+    read: (session: Session) => Promise<T>,
+  ): Promise<T> {
+    const silenceMs = longestSilenceMs + longestMs
     try {
-      return await withConnection(this.#client, { signal }, read)
+      return await withConnection(this.#client, { signal, silenceMs }, read)
     } catch (error) {
       throw explainReading(error)
     }

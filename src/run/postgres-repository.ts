@@ -38,12 +38,13 @@ import type { ClientSource } from './clients/to-client.ts'
 import { toClient } from './clients/to-client.ts'
 import { isDone } from './done-meanwhile.ts'
 import { explainFailure, isFromServer } from './explain-failure.ts'
+import { leftBuilt } from './left-built.ts'
 import { leftUnmarked } from './left-unmarked.ts'
 import { stillExcluded } from './still-excluded.ts'
 import { Patience } from './patience.ts'
 import type { OperationResult, PartitionRepository, RunContext } from './repository.ts'
 import { isStopped } from './run-aborted.ts'
-import { withConnection } from './session.ts'
+import { longestSilenceMs, withConnection } from './session.ts'
 import type { StepsOutcome } from './step-runner.ts'
 import { StepRefused } from './step-refused.ts'
 import { runSteps } from './step-runner.ts'
@@ -117,8 +118,10 @@ export class PostgresPartitionRepository implements PartitionRepository {
         ? { ...run, patience: this.#patience() }
         : { ...unstopped, patience: this.#patience(1 / 4) }
       const left = readmits ? await this.#readmit(operation, own) : undefined
-      if (isServers && built?.oid !== undefined) await this.#removeBuilt(operation, built.oid, own)
-      throw left ? stillExcluded(error, operation, left.why) : error
+      const oid = built?.oid
+      const stays = oid !== undefined && !(isServers && (await this.#removeBuilt(operation, oid, own)))
+      const failure = stays ? leftBuilt(error, operation) : error
+      throw left ? stillExcluded(failure, operation, left.why) : failure
     }
   }
 
@@ -215,10 +218,12 @@ export class PostgresPartitionRepository implements PartitionRepository {
   }
 
   /** Takes back what was built and cannot be attached now. Where this fails, too, the next run does it. */
-  async #removeBuilt(operation: CreateOperation, oid: string, run: RunContext): Promise<void> {
+  async #removeBuilt(operation: CreateOperation, oid: string, run: RunContext): Promise<boolean> {
     const guard = { parentOid: operation.guard.parentOid, oid, comment: null, marker: 'building' } as const
-    await this.#run(dropSteps({ ...operation, kind: 'drop', guard }, this.#context(run)), run, []).catch(
-      () => undefined,
+    const steps = dropSteps({ ...operation, kind: 'drop', guard }, this.#context(run))
+    return this.#run(steps, run, []).then(
+      () => true,
+      () => false,
     )
   }
 
@@ -305,7 +310,7 @@ export class PostgresPartitionRepository implements PartitionRepository {
   }
 
   async #read(question: Sql, { signal }: RunContext): Promise<Row | undefined> {
-    return withConnection(this.client, { signal }, (session) =>
+    return withConnection(this.client, { signal, silenceMs: longestSilenceMs }, (session) =>
       session.transaction(
         async () => {
           await session.query(pinSettings)

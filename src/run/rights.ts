@@ -12,7 +12,7 @@ import type { ClientSource } from './clients/to-client.ts'
 import { toClient } from './clients/to-client.ts'
 import { explainReading } from './explain-failure.ts'
 import { whichTable } from './meant-table.ts'
-import { withConnection } from './session.ts'
+import { longestSilenceMs, withConnection } from './session.ts'
 
 export interface MissingGrantsOptions {
   /** Who is to maintain the tables. @default the role that is connected */
@@ -86,7 +86,7 @@ async function ask(
   values: readonly unknown[],
 ): Promise<readonly Row[]> {
   try {
-    return await withConnection(toClient(client), { signal }, (session) =>
+    return await withConnection(toClient(client), { signal, silenceMs: longestSilenceMs }, (session) =>
       session.transaction(
         async () => {
           await session.query(pinSettings)

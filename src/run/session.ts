@@ -40,7 +40,12 @@ export interface Session {
 export interface SessionOptions {
   /** Stops the work: what runs on the server is cancelled, and nothing is sent any more. */
   readonly signal?: AbortSignal | undefined
+  /** How long a statement may go unanswered before its connection counts as lost; without it, for ever. */
+  readonly silenceMs?: number | undefined
 }
+
+/** No catalog query takes so long, even of a slow server: what has not answered by then never will. */
+export const longestSilenceMs = 120_000
 
 /**
  * Takes a connection, gives it to `work` as a session, and gives it back whatever happens.
@@ -50,11 +55,11 @@ export interface SessionOptions {
  */
 export async function withConnection<T>(
   client: DatabaseClient,
-  { signal }: SessionOptions,
+  { signal, silenceMs }: SessionOptions,
   work: (session: Session) => Promise<T>,
 ): Promise<T> {
   const connection = await openConnection(client, signal)
-  const session = new ConnectionSession(connection, { client, signal })
+  const session = new ConnectionSession(connection, { client, signal, silenceMs })
   try {
     await session.open()
     return await work(session)
@@ -76,6 +81,7 @@ class ConnectionSession implements Session {
   readonly #connection: DatabaseConnection
   readonly #client: DatabaseClient
   readonly #signal: AbortSignal | undefined
+  readonly #silenceMs: number | undefined
   readonly #stopListening: () => void
   #pid: number | undefined
   #isPooled = false
@@ -90,13 +96,11 @@ class ConnectionSession implements Session {
   #begin: string | undefined
   #committed = false
 
-  constructor(
-    connection: DatabaseConnection,
-    run: { readonly client: DatabaseClient; readonly signal: AbortSignal | undefined },
-  ) {
+  constructor(connection: DatabaseConnection, run: SessionOptions & { readonly client: DatabaseClient }) {
     this.#connection = connection
     this.#client = run.client
     this.#signal = run.signal
+    this.#silenceMs = run.silenceMs
     this.#stopListening = connection.onLost((error) => {
       this.#loss ??= error
       this.#discard = true
@@ -263,12 +267,27 @@ class ConnectionSession implements Session {
     })
     const sent = performance.now()
     try {
-      const result = await Promise.race([this.#connection.query(text, values), cancellation.givenUp])
+      const result = await Promise.race([this.#answer(text, values), cancellation.givenUp])
       const tookMs = performance.now() - sent
       roundTrips.set(this.#client, Math.min(tookMs, roundTrips.get(this.#client) ?? tookMs))
       return result
     } finally {
       await cancellation.stop()
+    }
+  }
+
+  async #answer(text: string, values?: readonly unknown[]): Promise<QueryResult> {
+    const answer = this.#connection.query(text, values)
+    if (this.#silenceMs === undefined) return answer
+    let isLate = true
+    const settled = answer.finally(() => {
+      isLate = false
+    })
+    try {
+      return await within(settled, { ms: this.#silenceMs, what: 'answer from the server' })
+    } catch (error) {
+      if (isLate && error instanceof Error) this.#loss ??= error
+      throw error
     }
   }
 

@@ -4,12 +4,12 @@ import { endWhenIdle } from '../sql/session-limits.ts'
 import type { Sql } from '../sql/sql.ts'
 import { toText } from '../sql/sql.ts'
 import type { Action, RepeatStep, Step, TableMeasure, TransactionStep } from '../sql/statement.ts'
-import type { DatabaseClient } from './client.ts'
 import type { Attempt, Ladder } from './lock-ladder.ts'
 import { tryUntilFree } from './lock-ladder.ts'
+import type { Watching } from './lock-watch.ts'
 import { runCommand } from './pinned-command.ts'
 import type { Session } from './session.ts'
-import { withConnection } from './session.ts'
+import { longestSilenceMs, withConnection } from './session.ts'
 import { sqlStateOf } from './sql-state.ts'
 import { StatementBatch } from './statement-batch.ts'
 import { StepRefused } from './step-refused.ts'
@@ -37,7 +37,7 @@ export async function runSteps(steps: readonly Step[], ladder: Ladder): Promise<
       if (way === 'gave way') outcome = merged(outcome, await runSteps([step.finish], ladder))
       continue
     }
-    outcome = merged(outcome, await tryUntilFree(own, (attempt) => runStep(step, ladder.client, attempt)))
+    outcome = merged(outcome, await tryUntilFree(own, (attempt) => runStep(step, ladder, attempt)))
   }
   return outcome
 }
@@ -53,15 +53,18 @@ function merged(before: StepsOutcome, now: Partial<StepsOutcome>): StepsOutcome 
 
 async function runStep(
   step: TransactionStep | RepeatStep,
-  client: DatabaseClient,
+  { client, budget }: Ladder,
   attempt: Attempt,
 ): Promise<Partial<StepsOutcome>> {
   const { signal } = attempt
+  const silenceMs = longestSilenceMs + budget.statementTimeoutMs
   switch (step.kind) {
     case 'transaction':
-      return withConnection(client, { signal }, (session) => runTransaction(session, step, attempt))
+      return withConnection(client, { signal, silenceMs }, (session) =>
+        runTransaction(session, step, attempt),
+      )
     case 'repeat':
-      await withConnection(client, { signal }, (session) => runRepeatedly(session, step, attempt))
+      await withConnection(client, { signal, silenceMs }, (session) => runRepeatedly(session, step, attempt))
       return {}
   }
 }
@@ -83,21 +86,26 @@ async function runTransaction(
   step: TransactionStep,
   attempt: Attempt,
 ): Promise<StepsOutcome> {
-  const watch: { stop?: () => Promise<void> } = {}
+  let watching: Watching | undefined
   for (const table of attempt.vacuumed) await moveAutovacuum(session, { table, settings: step.settings })
   try {
     return await session.transaction(async () => {
       // Through a pooler, which session it is shows only in the transaction.
-      watch.stop = await attempt.watch(session)
-      const batch = new StatementBatch(session)
-      await batch.add(toText(step.settings))
-      if (attempt.idleMs !== undefined) await batch.add(toText(endWhenIdle(attempt.idleMs)))
-      const outcome = await runActions(batch, step.actions, attempt)
-      await batch.finish()
-      return outcome
+      watching = await attempt.watch(session)
+      try {
+        const batch = new StatementBatch(session)
+        await batch.add(toText(step.settings))
+        if (attempt.idleMs !== undefined) await batch.add(toText(endWhenIdle(attempt.idleMs)))
+        const outcome = await runActions(batch, step.actions, attempt)
+        await batch.finish()
+        return outcome
+      } finally {
+        // After the transaction it serves somebody else.
+        if (session.isPooled) await watching.spare()
+      }
     })
   } finally {
-    await watch.stop?.()
+    await watching?.stop()
   }
 }
 

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
 import type { TableName } from '../model/table-name.ts'
 import { beginText } from './begin.ts'
+import { noticeLostClient } from './client-check.ts'
 import type { Sql } from './sql.ts'
-import { literal, sql } from './sql.ts'
+import { literal, sql, trustedSql } from './sql.ts'
 
 /** The 64-bit key of a table's lock: the first eight bytes of SHA-256 over prefix, schema and name, NUL between them. */
 export function advisoryLockKey(prefix: string, { schema, name }: TableName): bigint {
@@ -20,7 +21,7 @@ export const beginLockTransaction: string = beginText({ readOnly: true })
  * Takes the lock until the end of the transaction, or answers `false` at once when another session has it.
  *
  * What would end a session that waits in a transaction is turned off, for this transaction alone; a timeout that this
- * server does not know is left out. The transaction must not lock any table, so nothing here reads one.
+ * server does not know is left out. A client that is gone with the network is noticed. The transaction must not lock any table, so nothing here reads one.
  */
 export function tryAdvisoryLock(key: bigint): Sql {
   return sql`
@@ -28,7 +29,8 @@ SELECT pg_catalog.pg_try_advisory_xact_lock(${number(key)})::pg_catalog.text AS 
        ${processAndBegin},
        pg_catalog.set_config('idle_in_transaction_session_timeout', '0', true) AS idle,
        CASE WHEN pg_catalog.current_setting('transaction_timeout', true) IS NOT NULL
-            THEN pg_catalog.set_config('transaction_timeout', '0', true) END AS transaction`
+            THEN pg_catalog.set_config('transaction_timeout', '0', true) END AS transaction,
+       ${trustedSql(noticeLostClient)}`
 }
 
 /** Who holds the lock, in this database; what a role may not see of another's session is null. */

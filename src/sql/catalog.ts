@@ -11,6 +11,7 @@ import type { ParentTable } from '../model/partition-tree.ts'
 import { exclusionName } from '../plan/readmission.ts'
 import { actsAs } from './acts-as-owner.ts'
 import { changedWhilePending } from './changed-while-pending.ts'
+import { noticeLostClient } from './client-check.ts'
 import { foreignKeyOids, foreignKeyOidsNow } from './foreign-key-oids.ts'
 import { publishedBy } from './published.ts'
 import type { Sql } from './sql.ts'
@@ -37,7 +38,8 @@ export const pinSettings: string = `SELECT ${pins}`
 export const watchSettings: string = `${pinSettings},
        pg_catalog.set_config('idle_in_transaction_session_timeout', '0', true),
        CASE WHEN pg_catalog.current_setting('transaction_timeout', true) IS NOT NULL
-            THEN pg_catalog.set_config('transaction_timeout', '0', true) END`
+            THEN pg_catalog.set_config('transaction_timeout', '0', true) END,
+       ${noticeLostClient}`
 
 /**
  * How soon anybody looks for a deadlock who uses the database, as far as it is written down: the session itself, and the

@@ -15,13 +15,18 @@ export interface RetryLadder {
   readonly longestPauseMs: number
   /** By which share a pause is longer or shorter at random, so that two who wait do not always meet again. */
   readonly jitter: number
+  /**
+   * How often a step is ended because others have waited behind it. Who has given way so often does not get done in the
+   * time that they may wait, however often it is tried; and each time they have waited.
+   */
+  readonly mostTimesEnded: number
 }
 
 export const defaultBudget: LockBudget = {
   lockTimeoutMs: 100,
   statementTimeoutMs: 10_000,
   giveUpAfterMs: 15_000,
-  retry: { firstPauseMs: 50, factor: 2, longestPauseMs: 1_000, jitter: 0.5 },
+  retry: { firstPauseMs: 50, factor: 2, longestPauseMs: 1_000, jitter: 0.5, mostTimesEnded: 4 },
 }
 
 /** The pause after the attempt with this number, counted from 1; `random` is between 0 and 1. */
@@ -34,7 +39,8 @@ export function pauseAfter(attempt: number, ladder: RetryLadder, random: number)
  * The most that a run that never gets its lock does: how often it tries, and how long others wait because of it, one
  * after the other and at once.
  *
- * Counted with the shortest pauses; a statement that scans under its lock is ended by the watch after the same time.
+ * Counted with the shortest pauses. A step that gets its locks and is ended by the watch costs as much each time, and
+ * that comes no more than `mostTimesEnded` times.
  */
 export function worstCase(
   budget: LockBudget,

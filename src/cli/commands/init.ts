@@ -11,6 +11,7 @@ import { type DerivedTable, deriveTable } from '../init/derive-table.ts'
 import { zoneOfHost } from '../init/likely-zones.ts'
 import { progressOn } from '../log.ts'
 import { reachServer } from '../reach-server.ts'
+import { ServerSockets } from '../server-sockets.ts'
 import { hidePasswords } from '../redact.ts'
 import { tableText } from '../render/printable.ts'
 import { counted } from '../render/quantities.ts'
@@ -68,9 +69,11 @@ export async function runInit(options: InitOptions, io: CommandIo): Promise<Exit
     hide: (text) => hidePasswords(text, target.secrets),
   })
   progress.show(`connecting to ${target.name}`)
-  const pool = new Pool({ ...(await reachServer(target)), max: 3 })
-  pool.on('error', () => undefined)
+  const sockets = new ServerSockets(io.signal)
+  let pool: Pool | undefined
   try {
+    pool = new Pool({ ...(await reachServer(target, sockets)), max: 3 })
+    pool.on('error', () => undefined)
     const { metadata } = createPartsmith({ pool, logger: progress.logger })
     const read = { signal: io.signal }
     const tables = await metadata.listTables(read)
@@ -93,7 +96,7 @@ export async function runInit(options: InitOptions, io: CommandIo): Promise<Exit
     return 0
   } finally {
     progress.clear()
-    await pool.end()
+    await sockets.end(pool?.end())
   }
 }
 
