@@ -30,6 +30,8 @@ export interface CommandSpec {
   readonly examples: readonly Example[]
   /** The exit codes that it can end with, besides 1 and 64 and those of the signals. */
   readonly exitCodes: readonly ExitCode[]
+  /** What a code means here, where that is more or other than of most commands. */
+  readonly meanings?: Partial<Readonly<Record<ExitCode, string>>>
   run(given: GivenOptions, io: CommandIo): Promise<ExitCode>
 }
 

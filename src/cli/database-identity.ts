@@ -10,7 +10,12 @@ export interface DatabaseIdentity {
 }
 
 /** For people, on one line: `shopdb on 127.0.0.1:5432 as app_owner`. */
-export function databaseText({ name, host, port, user }: DatabaseIdentity): string {
-  const place = host.includes(':') ? `[${host}]` : host
-  return printable(`${name} on ${place}:${port} as ${user}`).replaceAll('\n', String.raw`\n`)
+export function databaseText(database: DatabaseIdentity): string {
+  const { name, user } = database
+  return printable(`${name} on ${serverText(database)} as ${user}`).replaceAll('\n', String.raw`\n`)
+}
+
+/** `127.0.0.1:5432`, `[::1]:5432`. */
+export function serverText({ host, port }: Pick<DatabaseIdentity, 'host' | 'port'>): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`
 }

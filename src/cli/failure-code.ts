@@ -60,7 +60,7 @@ export function exitCodeOfRun(
     result.issues.length > 0 || result.operations.some(({ status }) => status === 'refused') ? 3 : 0,
     exitCodeOfFindings(result.findings),
     (options.gated && result.withheldCount > 0) ||
-    result.operations.some(({ status }) => status === 'not-run')
+    result.operations.some(({ status }) => status === 'not-run' || status === 'withheld')
       ? 2
       : 0,
   ])

@@ -22,10 +22,19 @@ export function refuseUnclear(
       ? says.unnamed
       : tables.length === 1
         ? undefined
-        : `It is not clear which table ${partitions.join(', ')} ${says.belongs}. Say it with --table: ${tables
-            .map(({ config }) => tableText(config.table))
-            .join(', ')}.`
+        : unclearText(tables, partitions, says.belongs)
   if (problem !== undefined) throw new CommandError(problem, { exitCode: 64, code: 'usage' })
+}
+
+/** `It is not clear which table x belongs to. Say it with --table: app.events, app.audit.` */
+export function unclearText(
+  tables: readonly DocumentTable[],
+  partitions: readonly string[],
+  belongs: 'belongs to' | 'belonged to',
+): string {
+  return `It is not clear which table ${partitions.join(', ')} ${belongs}. Say it with --table: ${tables
+    .map(({ config }) => tableText(config.table))
+    .join(', ')}.`
 }
 
 /**

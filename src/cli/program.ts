@@ -2,7 +2,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import type { CommandIo } from './command-io.ts'
 import { type CommandSpec, GivenOptions, type OptionSpec } from './command-spec.ts'
 import { commandTree, programDescription, programExamples } from './command-tree.ts'
-import { type ExitCode, exitCodes } from './exit-code.ts'
+import { type ExitCode, exitCodes, meaningOf } from './exit-code.ts'
 import { wrap } from './render/columns.ts'
 
 /** Codes that every command can end with. */
@@ -40,7 +40,7 @@ export async function runProgram(
       'after',
       afterHelp(
         programExamples,
-        exitCodes.map(({ code }) => code),
+        exitCodes.map(({ code, meaning }) => [code, meaning]),
         width,
       ),
     )
@@ -83,7 +83,7 @@ function commandOf(spec: CommandSpec, width: number, run: (given: GivenOptions) 
     .description(spec.description)
     .helpOption('-h, --help', 'Explains this.')
     .allowExcessArguments(false)
-    .addHelpText('after', afterHelp(spec.examples, [...spec.exitCodes, ...always], width))
+    .addHelpText('after', afterHelp(spec.examples, meaningsIn(spec), width))
     .action(async (options: Readonly<Record<string, unknown>>) => {
       await run(new GivenOptions(options))
     })
@@ -107,10 +107,18 @@ function optionOf(spec: OptionSpec): Option {
   return option
 }
 
-function afterHelp(examples: CommandSpec['examples'], codes: readonly ExitCode[], columns: number): string {
-  const meanings = exitCodes
-    .filter(({ code }) => codes.includes(code))
-    .flatMap(({ code, meaning }) => wrap(meaning, { first: `  ${String(code).padStart(3)}  `, columns }))
+type Meanings = readonly (readonly [code: ExitCode, meaning: string])[]
+
+function meaningsIn({ exitCodes: codes, meanings = {} }: CommandSpec): Meanings {
+  return exitCodes
+    .filter(({ code }) => codes.includes(code) || always.includes(code))
+    .map((entry) => [entry.code, meaningOf(entry, meanings)])
+}
+
+function afterHelp(examples: CommandSpec['examples'], codes: Meanings, columns: number): string {
+  const meanings = codes.flatMap(([code, meaning]) =>
+    wrap(meaning, { first: `  ${String(code).padStart(3)}  `, columns }),
+  )
   return [
     '',
     'Examples:',

@@ -34,6 +34,8 @@ export interface CommandReport {
   readonly exitCode?: ExitCode
   /** Stands in for the text for people, such as SQL. */
   readonly text?: string
+  /** Stand in for the lines of each table, where several are told together; with none nothing at all is printed. */
+  sections?(page: Page): readonly (readonly string[])[]
 }
 
 export interface Presentation {
@@ -98,17 +100,14 @@ function render(about: {
         timestamp: now.getTime() / 1_000,
         exitCode,
         tables: tables.map(({ observed }) => observed),
+        database,
       })
     case 'human':
       return report.text ?? renderHuman(report, page, database)
   }
 }
 
-function renderHuman(
-  { tables, closing }: CommandReport,
-  page: Page,
-  database: DatabaseIdentity | undefined,
-): string {
+function renderHuman(report: CommandReport, page: Page, database: DatabaseIdentity | undefined): string {
   const about = database
     ? [
         wrap(databaseText(database), { first: '', columns: page.columns }).map((line) =>
@@ -116,7 +115,12 @@ function renderHuman(
         ),
       ]
     : []
-  const sections = [...about, ...tables.map((table) => table.lines(page))].filter((lines) => lines.length > 0)
+  const { tables, closing } = report
+  const told = report.sections?.(page)
+  if (told?.length === 0 && tables.length > 0) return ''
+  const sections = [...about, ...(told ?? tables.map((table) => table.lines(page)))].filter(
+    (lines) => lines.length > 0,
+  )
   const text = sections
     .map((lines) => lines.join('\n').trimEnd())
     .concat(wrap(printable(closing), { first: '', columns: page.columns }).join('\n'))

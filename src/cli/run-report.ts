@@ -62,7 +62,8 @@ function reportRun(
   return {
     table: config.table,
     exitCode: exitCodeOfRun(result, error, { okIfLocked: request.okIfLocked, gated }),
-    lines: (page) => (begun || locked ? renderRun({ ...run.table, result, locked, gated }, page) : []),
+    lines: (page) =>
+      begun || locked ? renderRun({ ...run.table, result, locked, quiet: request.quiet }, page) : [],
     ...(begun || locked ? {} : { error }),
     fields: { result },
     observed: { table: config.table, ...seen, result },
@@ -134,7 +135,7 @@ export interface RunsToClose {
 export function closingOfRuns({ reports, tables, saved }: RunsToClose): string {
   const withheld = reports.reduce((sum, report) => sum + report.withheld, 0)
   const operations = reports.flatMap(({ result }) => result.operations)
-  const undone = operations.filter(({ status }) => !['done', 'raced'].includes(status)).length - withheld
+  const undone = operations.filter(({ status }) => !['done', 'raced', 'withheld'].includes(status)).length
   const broken = reports.filter(isBroken).length + tables - reports.length
   const locked = reports.filter((report) => report.locked).length
   const toSee = reports.flatMap(({ result }) => result.findings).filter(({ severity }) => severity !== 'info')
@@ -152,7 +153,9 @@ export function closingOfRuns({ reports, tables, saved }: RunsToClose): string {
         ]
       : []),
     ...(toSee.length > 0 ? [`A person is needed for ${counted(toSee.length, 'finding')}.`] : []),
-    ...(broken > 0 ? [`${counted(broken, 'table')} did not end well${named(reports)}.`] : []),
+    ...(broken > 0
+      ? [`In ${counted(broken, 'table')} something failed or was refused${named(reports)}.`]
+      : []),
     ...(withheld > 0
       ? [
           `${counted(withheld, 'operation')} ${withheld === 1 ? 'was' : 'were'} withheld, because rows would be taken away: ${saved && reports.some(isSpent) ? 'this plan does not hold any more, so make a new one with `plan --save` and carry it out with --allow-destructive' : 'look at the plan, then run again with --allow-destructive'}, or set allowDestructive for the table in the configuration.`,
@@ -178,5 +181,5 @@ const mostNamed = 20
 
 /** Carried out in part, the plan of a table does not fit what is there any more. */
 function isSpent({ withheld, result }: RunTableReport): boolean {
-  return withheld > 0 && result.operations.some(({ status }) => status !== 'not-run')
+  return withheld > 0 && result.operations.some(({ status }) => status !== 'not-run' && status !== 'withheld')
 }

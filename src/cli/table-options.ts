@@ -75,6 +75,11 @@ export const runOptions: readonly OptionSpec[] = [
     description: 'Exits with 0 where another maintainer holds the lock of a table.',
   },
   {
+    flags: '--quiet',
+    description:
+      'Prints only what was done and what needs a person, and nothing at all where all is well. The exit code is as ever.',
+  },
+  {
     flags: '--concurrency <count>',
     description:
       'How many tables are changed at a time, each under its own lock and with up to three connections. Default 2.',
@@ -100,6 +105,8 @@ export interface RunOptions {
   readonly allowDestructive: boolean
   readonly continueOnError: boolean
   readonly okIfLocked: boolean
+  /** Leaves out of the text for people what is only good to know. */
+  readonly quiet: boolean
   /** How many tables are changed at a time. @default 2 */
   readonly concurrency?: number | undefined
 }
@@ -109,6 +116,7 @@ export function runOptionsOf(given: GivenOptions): RunOptions {
     allowDestructive: given.flag('allowDestructive'),
     continueOnError: given.flag('continueOnError'),
     okIfLocked: given.flag('okIfLocked'),
+    quiet: given.flag('quiet'),
     concurrency: given.count('concurrency'),
   }
 }

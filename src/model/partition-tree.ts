@@ -15,6 +15,8 @@ export interface ServerFacts {
   /** The server's clock. It decides what is current and what has expired; the clock of this process never does. */
   readonly now: Instant
   readonly inRecovery: boolean
+  /** Set where `default_transaction_read_only` is on for the session, so that it writes nothing. */
+  readonly readOnlyByDefault?: true
   /** `<system identifier>/<database oid>`: a table restored elsewhere does not match. */
   readonly database: string
   /** `current_user`: whose rights the rights below are. */

@@ -72,7 +72,9 @@ export function adviceAbout(holders: readonly LockHolder[], { role, mayHurry }: 
   const vacuums = holders.filter(isAutovacuum)
   const stays = vacuums.some(({ preventsWraparound }) => preventsWraparound === true)
   const hidden = vacuums.some((holder) => holder.hidden === true)
-  const advice: string[] = []
+  const advice: string[] = holders.flatMap((holder, index) =>
+    holders.findIndex(({ pid }) => pid === holder.pid) === index ? adviceAboutIdle(holder) : [],
+  )
   if (stays) {
     advice.push(
       'An autovacuum that prevents transaction ID wraparound gives way to nobody: wait until it has ended; pg_stat_progress_vacuum shows how far it is.',
@@ -91,6 +93,16 @@ export function adviceAbout(holders: readonly LockHolder[], { role, mayHurry }: 
     advice.push(`To see what the sessions of other roles run: GRANT pg_read_all_stats TO ${role}.`)
   }
   return advice
+}
+
+/** A transaction that nobody works in may stay for ever. Short ones are idle, too, between two statements. */
+const longIdleMs = 5_000
+
+function adviceAboutIdle({ pid, state, ageMs = 0 }: LockHolder): readonly string[] {
+  if (pid === undefined || state?.startsWith('idle in transaction') !== true || ageMs < longIdleMs) return []
+  return [
+    `The transaction of pid ${pid} stays until its program ends it; where its work may be lost, SELECT pg_terminate_backend(${pid}) does.`,
+  ]
 }
 
 /** `pid 4711 (psql, idle in transaction, transaction open for 6 s, last statement: SELECT count(*) FROM events) holds ACCESS SHARE on app.events` */

@@ -49,7 +49,10 @@ export interface ReferredPartition {
 
 export interface Evidence {
   /** The wanted names that are taken, by `formatTableName`, with what has them. */
-  readonly takenNames: ReadonlyMap<string, { readonly oid: string; readonly what: string }>
+  readonly takenNames: ReadonlyMap<
+    string,
+    { readonly oid: string; readonly what: string; readonly comment?: string }
+  >
   /** Rows of DEFAULT by the range's `from` literal. */
   readonly rowsInDefault: ReadonlyMap<string, number>
   /** Rows of DEFAULT before the current period or without a key; more than `mostRows` are not counted on. */

@@ -27,11 +27,13 @@ export type FindingCode =
   | 'current-partition-missing'
   | 'inserts-fail'
   | 'detach-pending'
+  | 'detach-left-pending'
   | 'detach-pending-unmarked'
   | 'detach-cannot-finish'
   | 'bound-unreadable'
   | 'open-ended-partition'
   | 'off-calendar-partition'
+  | 'calendar-fits-nothing'
   | 'range-overlap'
   | 'name-taken'
   | 'rows-in-default'
@@ -60,6 +62,7 @@ export type FindingCode =
   | 'half-built-with-rows'
   | 'hazard-not-allowed'
   | 'lock-timeout-held'
+  | 'server-only-reads'
 
 /** Every finding there is, with its severity and what it means; the reference page is made from it. */
 export const findingCatalog: Readonly<Record<FindingCode, readonly [FindingSeverity, string]>> = {
@@ -80,6 +83,10 @@ export const findingCatalog: Readonly<Record<FindingCode, readonly [FindingSever
     'info',
     'A detach was begun and not finished; it is finished first, the rest is planned after it.',
   ],
+  'detach-left-pending': [
+    'warning',
+    'A detach was begun more than ten minutes ago and is still pending; only `inspect` and `validate` say so.',
+  ],
   'detach-pending-unmarked': [
     'warning',
     'A detach that this tool did not begin is pending; it is finished, the table stays unmanaged.',
@@ -99,6 +106,10 @@ export const findingCatalog: Readonly<Record<FindingCode, readonly [FindingSever
   'off-calendar-partition': [
     'info',
     'A partition does not lie inside one period of the calendar, so it is not managed.',
+  ],
+  'calendar-fits-nothing': [
+    'warning',
+    'No partition lies inside a period of the calendar; only `inspect` and `validate` say so.',
   ],
   'range-overlap': [
     'warning',
@@ -195,6 +206,10 @@ export const findingCatalog: Readonly<Record<FindingCode, readonly [FindingSever
   'lock-timeout-held': [
     'info',
     'lockTimeoutMs is longer than deadlock_timeout leaves room for; only `inspect` and `validate` say so.',
+  ],
+  'server-only-reads': [
+    'info',
+    'The server is a standby, or the session only reads, so changes are refused here; `validate` ends with 5.',
   ],
   'half-built-with-rows': [
     'warning',

@@ -65,7 +65,13 @@ export type Grant = GrantReason &
     | { readonly kind: 'membership'; readonly of: string; readonly to: string }
     | { readonly kind: 'inherit'; readonly to: string }
     /** In place of a membership in a superuser, which would hand out everything. */
-    | { readonly kind: 'ownership'; readonly table: TableName; readonly to: string }
+    | {
+        readonly kind: 'ownership'
+        readonly table: TableName
+        /** The superuser that it belongs to. */
+        readonly from: string
+        readonly to: string
+      }
     | {
         readonly kind: 'schema'
         readonly schema: string
@@ -110,6 +116,9 @@ function connecting({ role, database }: TableRights): readonly Grant[] {
 
 function owning(rights: TableRights, retires: boolean): readonly Grant[] {
   const { role, owners, table } = rights
+  const parentsOwner = ownerOfParent(rights)
+  // A partition belongs to the owner of its parent, as those that are made here do.
+  const heir = parentsOwner && !parentsOwner.isSuperuser ? parentsOwner.name : role.name
   const memberships = owners.flatMap((owner): readonly Grant[] => {
     const owned = owner.owns.filter(({ is }) => retires || is === 'parent' || is === 'default')
     const [first] = owned
@@ -120,7 +129,8 @@ function owning(rights: TableRights, retires: boolean): readonly Grant[] {
       return owned.map((one) => ({
         kind: 'ownership',
         table: one.table,
-        to: role.name,
+        from: owner.name,
+        to: heir,
         why: `${describe(one, table)} belongs to the superuser ${owner.name}, and whoever is a member of that may do everything`,
         optional,
       }))
@@ -139,6 +149,10 @@ function owning(rights: TableRights, retires: boolean): readonly Grant[] {
   return [...memberships, { kind: 'inherit', to: role.name, why, optional: false }]
 }
 
+function ownerOfParent({ owners }: TableRights): OwnerFacts | undefined {
+  return owners.find(({ owns }) => owns.some(({ is }) => is === 'parent'))
+}
+
 function describe({ table, is }: OwnedTable, parent: TableName): string {
   const name = formatTableName(table)
   if (is === 'parent') return name
@@ -147,8 +161,9 @@ function describe({ table, is }: OwnedTable, parent: TableName): string {
 }
 
 /** A partition is given to the parent's owner, and an owner must be able to create what it is given. */
-function creating({ table, schema, owners, role }: TableRights): readonly Grant[] {
-  const owner = owners.find(({ owns }) => owns.some(({ is }) => is === 'parent'))
+function creating(rights: TableRights): readonly Grant[] {
+  const { table, schema, role } = rights
+  const owner = ownerOfParent(rights)
   if (!owner || owner.isSuperuser) return []
   const privileges = [
     ...(schema.isUsed ? [] : (['USAGE'] as const)),

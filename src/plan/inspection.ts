@@ -6,9 +6,11 @@ import { instantOfWallClock } from '../model/time-zone.ts'
 import type { DefaultRowsReport } from './default-report.ts'
 import type { Finding } from './finding.ts'
 import { missingUntilApplied } from './current-partition.ts'
+import { calendarFitsNothing } from './calendar-fit.ts'
 import { lockTimeoutHeld } from './lock-limit.ts'
 import type { PartitionInfo, PartitionState } from './partition-info.ts'
 import type { MaintenancePlan } from './plan.ts'
+import { leftPending } from './pending-detach.ts'
 import type { PlacedPartition } from './placement.ts'
 import { coverage, end } from './placement.ts'
 import type { PlanInput, Survey } from './survey.ts'
@@ -57,7 +59,8 @@ export function inspectTable(input: PlanInput, plan: MaintenancePlan): TableInsp
     hasDefault,
     findings: [
       ...(survey ? missingUntilApplied(input, survey, plan.operations) : []),
-      ...plan.findings,
+      ...(survey ? calendarFitsNothing(survey) : []),
+      ...leftPending(input, plan.findings),
       ...lockTimeoutHeld(input),
     ],
   }

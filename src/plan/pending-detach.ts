@@ -1,9 +1,10 @@
+import { Instant } from '../model/instant.ts'
 import type { ParentChange } from '../model/parent-change.ts'
 import { firstThatMatches } from '../model/parent-change.ts'
 import type { Partition, PartitionTree } from '../model/partition-tree.ts'
 import { quoteIdentifier } from '../model/quote.ts'
 import type { TableName } from '../model/table-name.ts'
-import { formatTableName } from '../model/table-name.ts'
+import { formatTableName, sameTable } from '../model/table-name.ts'
 import { finalizeOperation } from './build-operation.ts'
 import type { Finding } from './finding.ts'
 import { finding } from './finding.ts'
@@ -30,21 +31,56 @@ export function finishPending(input: PlanInput): PendingDecision {
     operations: pending
       .filter((partition) => stuck.get(partition) === undefined)
       .map((partition) => finalizeOperation(input, partition)),
-    findings: pending.map((partition) => stuck.get(partition) ?? isFinished(partition)),
+    findings: pending.map((partition) => stuck.get(partition) ?? isFinished(input.tree, partition)),
   }
 }
 
-function isFinished(partition: Partition): Finding {
+/** What a pending detach means for the application, which notices nothing else of it. */
+function until({ parent }: PartitionTree): string {
+  return `its rows are not found through ${formatTableName(parent.name)}, and inserts for its range fail ("no partition of relation found for row")`
+}
+
+/** A detach that waits for this long is stuck or was left; what a session runs is not for every role to see. */
+const longMicros = 600_000_000n
+
+/**
+ * The same findings for whoever only looks, with a warning for a detach that nobody has finished for long. A run finishes it,
+ * and needs nobody for that.
+ */
+export function leftPending({ tree, now }: PlanInput, findings: readonly Finding[]): readonly Finding[] {
+  const at = now ?? tree.server.now
+  return findings.map((one) => {
+    if (one.code !== 'detach-pending') return one
+    const partition = tree.partitions.find(({ name }) => one.relation && sameTable(name, one.relation))
+    const begun = partition?.marker?.kind === 'orphan' ? momentOf(partition.marker.detachedAt) : undefined
+    if (!partition || !begun || at.epochMicroseconds - begun.epochMicroseconds < longMicros) return one
+    return finding('detach-left-pending', {
+      relation: partition.name,
+      message: `The detach of ${formatTableName(partition.name)} was begun at ${begun.toString()} and is still not finished; ${until(tree)}.`,
+      next: 'Run `maintain`, which finishes it before all else and says what is in the way. To have the rows back, attach it again after that (`reattach`).',
+    })
+  })
+}
+
+function momentOf(text = ''): Instant | undefined {
+  try {
+    return Instant.from(text)
+  } catch {
+    return undefined
+  }
+}
+
+function isFinished(tree: PartitionTree, partition: Partition): Finding {
   const name = formatTableName(partition.name)
   return partition.marker
     ? finding('detach-pending', {
         relation: partition.name,
-        message: `The detach of ${name} was begun and not finished; its rows are invisible through the parent.`,
-        next: 'Nothing: it is finished first, and the rest is planned after it.',
+        message: `The detach of ${name} was begun and not finished; ${until(tree)}.`,
+        next: 'Run `maintain`, unless a run is at work on it: it is finished first, and the rest is planned after it.',
       })
     : finding('detach-pending-unmarked', {
         relation: partition.name,
-        message: `A detach of ${name} is pending that this tool did not begin; its rows are invisible through the parent.`,
+        message: `A detach of ${name} is pending that this tool did not begin; ${until(tree)}.`,
         next: `It is finished, and ${name} is then an ordinary table. To have it managed, mark it with \`pg-partsmith adopt\` (adoptPartition).`,
       })
 }

@@ -11,6 +11,7 @@ import { configFingerprint } from './fingerprint.ts'
 import type { Operation } from './operation.ts'
 import type { DropDecision } from './orphans.ts'
 import { attaching, decideDetached } from './orphans.ts'
+import { onlyReads } from './only-reads.ts'
 import type { MaintenancePlan } from './plan.ts'
 import { longestStatementMs, longestWaitMs } from './lock-limit.ts'
 import { finishPending } from './pending-detach.ts'
@@ -41,7 +42,8 @@ export function planTable(input: PlanInput, evidence: Evidence): MaintenancePlan
     plannedAt: (input.now ?? tree.server.now).toString(),
     configFingerprint: configFingerprint(config, input.calculator),
     basis: basisOf(tree),
-    ...decided,
+    operations: decided.operations,
+    findings: [...decided.findings, ...onlyReads(input)],
   }
 }
 

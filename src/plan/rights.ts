@@ -10,7 +10,7 @@ import type { PlanInput, Survey } from './survey.ts'
 
 /** What to grant depends on more than a plan knows, such as whether an owner is a superuser. */
 export const askForGrants =
-  'Run as the owner of the table, or let an administrator run the GRANTs that `pg-partsmith grants` (findMissingGrants) prints.'
+  'Run as the owner of the table, or let an administrator do what `pg-partsmith grants` (findMissingGrants) prints: GRANTs, and for tables of a superuser another owner, in comments.'
 
 interface Owned {
   readonly name: TableName

@@ -122,6 +122,7 @@ function serverFacts(row: CatalogRow): ServerFacts {
     // Seconds with six decimals, so without the point they are microseconds.
     now: Instant.fromMicroseconds(BigInt(text(row, 'now').replace('.', ''))),
     inRecovery: row['in_recovery'] === 'true',
+    ...(row['read_only_by_default'] === 'on' && { readOnlyByDefault: true }),
     database: `${text(row, 'system')}/${text(row, 'database')}`,
     role: text(row, 'role'),
     deadlockTimeoutMs: Number(row['deadlock_timeout']) * 1_000,

@@ -97,7 +97,11 @@ async function readNames(session: Session, names: readonly TableName[]): Promise
       return new Map(
         rows.map((row) => [
           formatTableName({ schema: String(row['schema']), name: String(row['name']) }),
-          { oid: String(row['oid']), what: String(row['what']) },
+          {
+            oid: String(row['oid']),
+            what: String(row['what']),
+            ...(typeof row['comment'] === 'string' && { comment: row['comment'] }),
+          },
         ]),
       )
     },

@@ -6,7 +6,7 @@ export interface OperationWait {
   readonly gaveWayCount: number
   /** How long it waited in all, the attempts that gave way and the pauses after them included. */
   readonly durationMs: number
-  /** Who was seen in the way, each once, as first seen: holders of a lock, and of an older snapshot. */
+  /** Who was seen in the way, each once, as last seen: holders of a lock, and of an older snapshot. */
   readonly inTheWay: readonly (LockHolder | Holder)[]
 }
 
@@ -39,7 +39,8 @@ export class OperationCourse {
     if (seen.gaveWay) this.#gaveWayCount += 1
     for (const holder of seen.inTheWay ?? []) {
       const id = holder.pid ?? holder.prepared ?? ''
-      if (this.#inTheWay.size < mostRemembered && !this.#inTheWay.has(id)) this.#inTheWay.set(id, holder)
+      // The age of the last sight is the one that the sentence of a failure says.
+      if (this.#inTheWay.size < mostRemembered || this.#inTheWay.has(id)) this.#inTheWay.set(id, holder)
     }
     if (this.#wasTold || !(seen.gaveWay || seen.inTheWay)) return
     this.#wasTold = true

@@ -4,6 +4,7 @@ import {
   PartitionError,
   PartitionNotFoundError,
 } from '../errors.ts'
+import { decodeMarker } from '../model/marker.ts'
 import type { PartitionTree } from '../model/partition-tree.ts'
 import type { TableName } from '../model/table-name.ts'
 import { formatTableName, sameTable } from '../model/table-name.ts'
@@ -22,11 +23,12 @@ export function isKnown(name: TableName, { partitions, detached }: PartitionTree
 export function whyUnknown(
   name: TableName,
   { parent, detached }: PartitionTree,
-  { takenNames }: Pick<Evidence, 'takenNames'>,
+  { takenNames, markerPrefix }: Pick<Evidence, 'takenNames'> & { readonly markerPrefix: string },
 ): PartitionError {
   const [table, whole] = [formatTableName(name), formatTableName(parent.name)]
-  const found = takenNames.get(table)?.what
-  switch (found) {
+  const found = takenNames.get(table)
+  const what = found?.what
+  switch (what) {
     case undefined: {
       const orphans = detached.filter(({ marker }) => marker.kind === 'orphan').map((one) => one.name)
       const which =
@@ -38,17 +40,24 @@ export function whyUnknown(
         `There is no table ${table} to attach again. ${near}${which} Nothing was changed.`,
       )
     }
-    case 'a table that is not attached':
+    case 'a table that is not attached': {
+      const { marker } = decodeMarker(found?.comment, markerPrefix)
+      if (marker) {
+        return new PartitionError(
+          `The marker of ${table} is of ${marker.parentText} and not of ${whole}. Nothing was changed; where that is right, attach it again there (\`pg-partsmith reattach --table ${marker.parentText}\`).`,
+        )
+      }
       return new PartitionError(
         `${table} carries no marker of ${whole}, so it is not known which rows it held. Nothing was changed. If it was a partition of it, attach it by hand: ${attachByHand(parent.name, name)}`,
       )
+    }
     case 'an attached partition':
       return new PartitionAttachedError(
         `${table} is a partition of another table than ${whole}. Nothing was changed; check the name.`,
       )
     default:
       return new PartitionError(
-        `${table} is ${found}, and only a table that was detached can be attached again. Nothing was changed; check the name.`,
+        `${table} is ${what}, and only a table that was detached can be attached again. Nothing was changed; check the name.`,
       )
   }
 }

@@ -37,9 +37,10 @@ export interface OperationOutcome {
   readonly partition: TableName
   /**
    * `done`: carried out. `raced`: another maintainer did the same first. `refused`: a guard or a hook said no.
-   * `failed`: the server said no. `not-run`: the run ended before it.
+   * `failed`: the server said no. `withheld`: it takes rows out of reach, and that was not allowed. `not-run`: it was not
+   * come to, or what it rests on did not happen.
    */
-  readonly status: 'done' | 'raced' | 'refused' | 'failed' | 'not-run'
+  readonly status: 'done' | 'raced' | 'refused' | 'failed' | 'withheld' | 'not-run'
   readonly durationMs: number
   /** Rows moved out of DEFAULT. */
   readonly rowsMoved?: number
@@ -64,7 +65,7 @@ export interface MaintenanceResult {
   readonly findings: readonly Finding[]
   readonly issues: readonly MaintenanceIssue[]
   /**
-   * Operations that take rows out of reach and were not allowed; each is among `operations` as `not-run`. Those that a
+   * Operations that take rows out of reach and were not allowed; each is among `operations` as `withheld`. Those that a
    * run which ended early never came to are not counted.
    */
   readonly withheldCount: number

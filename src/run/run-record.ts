@@ -49,7 +49,7 @@ export class RunRecord {
 
   withheld(operation: Operation, message: string): void {
     this.#withheld++
-    this.outcome(operation, { status: 'not-run', durationMs: 0, message })
+    this.outcome(operation, { status: 'withheld', durationMs: 0, message })
   }
 
   issue(step: MaintenanceIssueStep, about: { error: unknown; partition?: TableName }): void {

@@ -304,7 +304,8 @@ export class PartitionLifecycleService {
         refuseToChange(input)
         if (!isKnown(name, input.tree)) {
           const asked = { names: [name], maybeEmpty: [] }
-          throw whyUnknown(name, input.tree, await this.#parts.metadata.collectEvidence(asked, { signal }))
+          const { takenNames } = await this.#parts.metadata.collectEvidence(asked, { signal })
+          throw whyUnknown(name, input.tree, { takenNames, markerPrefix: this.#parts.repo.markerPrefix })
         }
         const { operations, findings, hindrance } = reattached(input, plan)
         record.planned({ ...plan, operations, findings })

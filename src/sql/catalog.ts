@@ -70,6 +70,7 @@ SELECT ${pins},
        pg_catalog.current_setting('server_version_num') AS version,
        extract(epoch FROM pg_catalog.clock_timestamp())::pg_catalog.text AS now,
        pg_catalog.pg_is_in_recovery()::pg_catalog.text AS in_recovery,
+       pg_catalog.current_setting('default_transaction_read_only') AS read_only_by_default,
        current_user::pg_catalog.text AS role,
        extract(epoch FROM pg_catalog.current_setting('deadlock_timeout')::pg_catalog.interval)::pg_catalog.text AS deadlock_timeout,
        ${shortestDeadlockTimeout} AS shortest_deadlock_timeout_ms,
@@ -282,7 +283,7 @@ SELECT w.schema, w.name, coalesce(c.oid, t.oid)::text AS oid,
          WHEN 'p' THEN CASE WHEN c.relispartition THEN 'an attached partition' ELSE 'a partitioned table' END
          WHEN 'i' THEN 'an index' WHEN 'I' THEN 'an index' WHEN 'v' THEN 'a view'
          WHEN 'm' THEN 'a materialized view' WHEN 'S' THEN 'a sequence' WHEN 'f' THEN 'a foreign table'
-         ELSE 'a type' END AS what
+         ELSE 'a type' END AS what, obj_description(c.oid, 'pg_class') AS comment
 FROM unnest($1::text[], $2::text[]) AS w(schema, name)
 JOIN pg_namespace n ON n.nspname = w.schema
 LEFT JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = w.name

@@ -125,4 +125,17 @@ describeCli('adopt', (major, cli) => {
     expect(nothing.code).toBe(64)
     expect(await comment()).toBe('from the old days')
   })
+
+  it('says in metrics whether the table can be read, whatever was wrong with the name of the partition', async () => {
+    const { cwd, env, database } = await prepared()
+    const up = async (): Promise<string | undefined> => {
+      const args = ['adopt', '--table', 'events', '--partition', 'nosuch', '--output', 'metrics']
+      const { code, stdout } = await cli(args, { cwd, env })
+      expect(code).toBe(4)
+      return /^pg_partsmith_up\{.*table="app\.events"\} (\d)$/m.exec(stdout)?.[1]
+    }
+    expect(await up()).toBe('1')
+    await database.sql('DROP TABLE app.events')
+    expect(await up()).toBe('0')
+  })
 })

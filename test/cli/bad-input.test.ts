@@ -163,9 +163,13 @@ describeCli('bad input', (major, cli) => {
     for (const command of ['inspect', 'maintain']) {
       const metrics = (await cli([command, '--output', 'metrics'], { cwd })).stdout
       expect(metrics).not.toContain('runway_seconds')
-      expect(metrics).toContain('pg_partsmith_findings{table="app.events",severity="error"} 1')
-      expect(metrics).toContain('pg_partsmith_up{table="app.events"} 1')
+      expect(metrics).toMatch(/^pg_partsmith_findings\{.*table="app.events",severity="error"\} 1$/m)
+      expect(metrics).toMatch(/^pg_partsmith_up\{.*table="app.events"\} 1$/m)
     }
+    // What the calendar fits is not known either.
+    const validated = await cli(['validate'], { cwd })
+    expect(validated.stdout).toContain('key-mismatch')
+    expect(validated.stdout).not.toContain('calendar')
     const json = JSON.parse((await cli(['inspect', '--output', 'json'], { cwd })).stdout)
     expect(json.tables[0].inspection).toMatchObject({ periodsUnknown: true })
   })
@@ -187,7 +191,9 @@ describeCli('bad input', (major, cli) => {
     await makeMonthly(database)
     const cwd = directoryWith(database, { tables: [monthly('events', { granularity: 'week' })] })
     const { code, stdout } = await cli(['validate'], { cwd })
-    expect(unwrapped(stdout)).toContain('None of the 3 partitions lies inside a period of this calendar.')
+    expect(unwrapped(stdout)).toContain(
+      'calendar-fits-nothing None of the 3 partitions lies inside a period of this calendar.',
+    )
     expect(code).toBe(3)
     const good = directoryWith(database, { tables: [monthly('events')] })
     const fine = await cli(['validate'], { cwd: good })
@@ -244,7 +250,7 @@ describeCli('bad input', (major, cli) => {
           `rights-missing The role "${role}" lacks what a run on app.events needs: it is no member of "postgres", which owns app.events; it may not create tables in the schema "app" for "postgres", which owns the table.`,
         )
         expect(unwrapped(seen.stdout)).toContain(
-          'let an administrator run the GRANTs that `pg-partsmith grants` (findMissingGrants) prints',
+          'let an administrator do what `pg-partsmith grants` (findMissingGrants) prints',
         )
         expect(seen.code).toBe(3)
       }
@@ -266,6 +272,12 @@ describeCli('bad input', (major, cli) => {
     const { code, stdout } = await cli(['maintain'], { cwd })
     expect(unwrapped(stdout)).toContain('only reads')
     expect(code).toBe(5)
+    const validated = await cli(['validate'], { cwd })
+    expect(unwrapped(validated.stdout)).toContain(
+      'server-only-reads app.events was looked at in a session that only reads (default_transaction_read_only)',
+    )
+    expect(validated.stdout).toMatch(/, but nothing can be changed here\.\n$/)
+    expect(validated.code).toBe(5)
   })
 
   it('is 64 for a command line that is not right, with a hint', async () => {
@@ -276,6 +288,7 @@ describeCli('bad input', (major, cli) => {
       [['plan', '--output', 'xml'], 'Allowed choices are human, json, metrics.'],
       [['plan', '--save'], 'argument missing'],
       [['plan', '--sql', '--output', 'metrics'], '--sql goes with --output human or json'],
+      [['plan', '--locks', '--output', 'metrics'], '--locks goes with --output human or json'],
       [[], 'Usage: pg-partsmith'],
     ] as const) {
       const { code, stdout, stderr } = await cli(args, { cwd: workingDirectory() })
@@ -334,8 +347,18 @@ describe('bad input on servers of its own', () => {
     await makeStandby(server)
     const cwd = directoryWith({ url: server.url }, { tables: [monthly('events')] })
 
-    expect((await runBinary(['inspect'], { cwd })).code).toBe(0)
-    expect((await runBinary(['plan', '--check'], { cwd })).code).toBe(2)
+    const refused = 'app.events was looked at on a standby that only reads (pg_is_in_recovery)'
+    for (const [args, expected] of [
+      [['inspect'], 0],
+      [['plan', '--check'], 2],
+      [['validate'], 5],
+    ] as const) {
+      const { code, stdout } = await runBinary(args, { cwd })
+      expect(unwrapped(stdout)).toContain(`info server-only-reads ${refused}`)
+      expect(code, args[0]).toBe(expected)
+    }
+    const validated = await runBinary(['validate', '--output', 'json'], { cwd })
+    expect(JSON.parse(validated.stdout)).toMatchObject({ exitCode: 5, tables: [{ valid: false }] })
     for (const command of ['apply', 'maintain']) {
       const { code, stdout } = await runBinary([command], { cwd })
       expect(unwrapped(stdout)).toContain('The server is a standby that only reads (pg_is_in_recovery).')

@@ -42,8 +42,49 @@ describe('many tables in one run', () => {
     expect(code).toBe(0)
     for (const name of names) expect(await partitionsOf(database, name)).toHaveLength(6)
     const again = await runBinary([command], { cwd })
-    expect(again.stdout.match(/Nothing to do\./g)).toHaveLength(4)
+    expect(again.stdout).toContain('\nNothing to do in 4 tables: app.a, app.b, app.c and 1 more.\n')
     expect(again.code).toBe(0)
+    const each = await runBinary([command, '--verbose'], { cwd })
+    expect(each.stdout.match(/Nothing to do\./g)).toHaveLength(4)
+  })
+
+  it.each(['apply', 'maintain'])(
+    '%s --quiet tells only what was done and what needs a person',
+    async (command) => {
+      const database = await createDatabase(newest)
+      const cwd = await fleetOf(database)
+      const first = await runBinary([command, '--quiet', '--table', 'a', '--table', 'b'], { cwd })
+      expect(first.stdout).toContain('Created 6.')
+      const rest = await runBinary([command, '--quiet'], { cwd })
+      expect(rest.stdout).toContain('\napp.c  range')
+      expect(rest.stdout).not.toContain('app.a')
+      expect(await runBinary([command, '--quiet'], { cwd })).toMatchObject({
+        code: 0,
+        stdout: '',
+        stderr: '',
+      })
+      await database.sql('DROP TABLE app.b')
+      const broken = await runBinary([command, '--quiet'], { cwd })
+      expect(broken.stderr).toContain('There is no table app.b in this database.')
+      expect(broken.stdout).toContain('In 1 table something failed or was refused: app.b.')
+      expect(broken.code).toBe(4)
+    },
+  )
+
+  it('what is good to know of many is said once', async () => {
+    const database = await createDatabase(newest)
+    for (const name of names) await makeMonthly(database, { name })
+    const lifecycle = { retentionCount: 2, dropAfter: '30 days' }
+    const cwd = directoryWith(database, { tables: names.map((name) => monthly(name, lifecycle)) })
+    await runBinary(['maintain', '--allow-destructive'], { cwd })
+    const { code, stdout } = await runBinary(['maintain', '--allow-destructive'], { cwd })
+    expect(stdout.match(/orphan-kept/g)).toHaveLength(1)
+    expect(stdout.replaceAll(/\s+/g, ' ')).toContain(
+      'The same is true of app.a_old_3, app.b_old_2, app.b_old_3 and',
+    )
+    expect(code).toBe(0)
+    const quiet = await runBinary(['maintain', '--allow-destructive', '--quiet'], { cwd })
+    expect(quiet).toMatchObject({ code: 0, stdout: '' })
   })
 
   it.each([
@@ -84,7 +125,7 @@ describe('many tables in one run', () => {
     const { code, stdout, stderr } = await runBinary(['maintain'], { cwd })
     expect(stderr).toContain('There is no table app.b in this database.')
     expect(stdout).toContain('Created 9.')
-    expect(stdout).toContain('1 table did not end well: app.b.')
+    expect(stdout).toContain('In 1 table something failed or was refused: app.b.')
     expect(code).toBe(4)
   })
 

@@ -75,6 +75,30 @@ describeCli('grants', (major, cli) => {
     })
   })
 
+  it('tells the tables of a superuser together, with their statements, and prints nothing that would be run', async () => {
+    const { database, role, owner, run } = await prepared(major, cli)
+    await database.sql(`GRANT ${owner.name} TO ${role.name}; GRANT USAGE, CREATE ON SCHEMA app TO ${owner.name};
+      CREATE TABLE app.a PARTITION OF app.events FOR VALUES FROM ('2020-01-01') TO ('2020-02-01');
+      CREATE TABLE app.b PARTITION OF app.events FOR VALUES FROM ('2020-02-01') TO ('2020-03-01')`)
+    const { stdout, code } = await run('grants', '--role', role.name, '--check')
+    expect(code).toBe(2)
+    expect(stdout).toContain(
+      `-- What the role "${role.name}" is missing to maintain 2 tables:
+-- 2 tables of app.events belong to the superuser postgres, and whoever is a member of that may do everything. Give them to ${owner.name}:
+-- ALTER TABLE "app"."a" OWNER TO "${owner.name}";
+-- ALTER TABLE "app"."b" OWNER TO "${owner.name}";
+`,
+    )
+    expect(stdout.split('\n').every((line) => line === '' || line.startsWith('-- '))).toBe(true)
+    await database.sql(
+      stdout
+        .split('\n')
+        .flatMap((line) => (line.startsWith('-- ALTER') ? [line.slice(3)] : []))
+        .join('\n'),
+    )
+    expect((await run('grants', '--role', role.name, '--check')).code).toBe(0)
+  })
+
   it('gives programs the grants of each table with their reasons', async () => {
     const { role, owner, run } = await prepared(major, cli)
     const { code, stdout } = await run('grants', '--role', role.name, '--output', 'json', '--table', 'audit')

@@ -157,6 +157,8 @@ describeCli('output', (major, cli) => {
     expect(seen.get('pg_partsmith_partitions{table="app.events",state="detached"}')).toBe(1)
     expect(seen.get('pg_partsmith_partitions{table="app.events",state="missing"}')).toBe(0)
     expect(seen.get('pg_partsmith_findings{table="app.events",severity="info"}')).toBe(1)
+    expect(seen.get('pg_partsmith_gave_way{table="app.events"}')).toBe(0)
+    expect(seen.get('pg_partsmith_default_rows{table="app.events"}')).toBe(0)
     expect(seen.get('pg_partsmith_up{table="app.events"}')).toBe(1)
     expect(seen.get('pg_partsmith_up{table="app.gone"}')).toBe(0)
     expect(seen.get('pg_partsmith_exit_code{command="maintain"}')).toBe(maintained.code)
@@ -252,7 +254,10 @@ function samplesOf(text: string): ReadonlyMap<string, number> {
     const match = /^((\w+)\{(?:\w+="(?:[^"\\\n]|\\["\\n])*",?)+\}) ([-+\d.eE]+|\+Inf)$/.exec(line)
     expect(match, line).not.toBeNull()
     expect(described).toContain(match?.[2])
-    samples.set(match?.[1] ?? '', Number(match?.[3]?.replace('+Inf', 'Infinity')))
+    // Of which server and database is on every one.
+    expect(match?.[1]).toMatch(/\{server="127\.0\.0\.1:\d+",database="\w+",/)
+    const series = match?.[1]?.replace(/server="[^"]*",database="[^"]*",/, '') ?? ''
+    samples.set(series, Number(match?.[3]?.replace('+Inf', 'Infinity')))
   }
   expect(text.endsWith('\n')).toBe(true)
   return samples

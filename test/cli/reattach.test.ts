@@ -199,11 +199,29 @@ describeCli('reattach', (major, cli) => {
     expect(stderr).toContain('app.plain carries no marker of app.events')
   })
 
+  it('says whose a table is where its marker is of another one, and offers no ATTACH', async () => {
+    const { cwd, database } = await prepared()
+    const args = ['reattach', '--table', 'audit', '--partition', 'events_old_3']
+    const { code, stderr } = await cli(args, { cwd })
+    expect(code).toBe(3)
+    expect(stderr).toContain(
+      'The marker of app.events_old_3 is of app.events and not of app.audit. Nothing was changed; where that is right, attach it again there (`pg-partsmith reattach --table app.events`).',
+    )
+    expect(stderr).not.toContain('ATTACH PARTITION')
+    expect(await partitionsOf(database, 'audit')).not.toContain('events_old_3')
+  })
+
   it('needs to know which table it belongs to, and which one is meant', async () => {
     const { cwd } = await prepared()
-    const unclear = await cli(['reattach', '--partition', 'nowhere'], { cwd })
-    expect(unwrapped(unclear.stderr)).toContain('Say it with --table: app.events, app.audit.')
-    expect(unclear.code).toBe(64)
+    const missing = await cli(['reattach', '--partition', 'nowhere'], { cwd })
+    expect(unwrapped(missing.stderr)).toContain(
+      'There is no table nowhere in the schema app. Nothing was changed. `inspect` lists what is detached.',
+    )
+    expect(missing.code).toBe(4)
+    const beside = await cli(['reattach', '--partition', 'events_old_3', '--partition', 'nowhere'], { cwd })
+    expect(beside.stderr).toContain('There is no table nowhere in')
+    expect(beside.stderr).not.toContain('events_old_3')
+    expect(beside.code).toBe(4)
     const nothing = await cli(['reattach', '--table', 'events'], { cwd })
     expect(nothing.stderr).toContain('No table to attach again was named.')
     expect(nothing.code).toBe(64)

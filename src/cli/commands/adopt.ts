@@ -1,14 +1,16 @@
 import { type AdoptedTable, type DocumentTable, Instant, type TableInspection } from '../../index.ts'
+import { canBeRead } from '../can-be-read.ts'
 import type { CommandIo } from '../command-io.ts'
 import type { CommandSpec } from '../command-spec.ts'
 import { eachTable } from '../each-table.ts'
-import type { ExitCode } from '../exit-code.ts'
+import { type ExitCode, needsWriting } from '../exit-code.ts'
+import { exitCodeOfError } from '../failure-code.ts'
 import { partitionNamed, partitionOption, refuseUnclear } from '../partition-named.ts'
 import { wrap } from '../render/columns.ts'
 import { printable, tableText } from '../render/printable.ts'
 import { counted, formatChosenSpan, formatSize } from '../render/quantities.ts'
 import { tableHeader } from '../render/table-header.ts'
-import type { CommandReport, TableReport } from '../report.ts'
+import { type CommandReport, failedTable, type TableReport } from '../report.ts'
 import { type TableOptions, tableOptions, tableOptionsOf } from '../table-options.ts'
 import { withWorkspace, type Workspace } from '../workspace.ts'
 
@@ -26,8 +28,16 @@ export async function adoptTables(
     const { config } = table
     const names = partitions.map((given) => partitionNamed(given, config.table))
     const adopted: AdoptedTable[] = []
-    for (const partition of names) {
-      adopted.push(await partsmith.adoptPartition(config, partition, { signal: io.signal }))
+    try {
+      for (const partition of names) {
+        adopted.push(await partsmith.adoptPartition(config, partition, { signal: io.signal }))
+      }
+    } catch (error) {
+      const up = await canBeRead(workspace, config.table)
+      return {
+        ...failedTable(config.table, error, exitCodeOfError(error)),
+        observed: { table: config.table, up },
+      }
     }
     // They are marked in any case; what is not known now is said without the moment.
     const seen = await partsmith.inspect(config, { signal: io.signal }).catch(() => undefined)
@@ -117,5 +127,6 @@ export const adoptCommand: CommandSpec = {
     },
   ],
   exitCodes: [0, 3, 4, 5, 6],
+  meanings: needsWriting,
   run: (given, io) => runAdopt(tableOptionsOf(given), { partitions: given.list('partition') }, io),
 }

@@ -1,9 +1,10 @@
 import { type DocumentTable, formatTableName, type MaintenancePlan, PlanMismatchError } from '../../index.ts'
 import type { CommandIo } from '../command-io.ts'
 import type { CommandSpec } from '../command-spec.ts'
-import type { ExitCode } from '../exit-code.ts'
+import { type ExitCode, needsWriting } from '../exit-code.ts'
 import { readPlanFile } from '../plan-file.ts'
 import { tableText } from '../render/printable.ts'
+import { renderRuns } from '../render/fleet-run.ts'
 import type { CommandReport } from '../report.ts'
 import { runFleet } from '../run-fleet.ts'
 import { closingOfRuns, isAllowed, reportRuns, type RunRequest, type RunTableReport } from '../run-report.ts'
@@ -41,6 +42,7 @@ export async function applyPlans(workspace: Workspace, request: ApplyRequest): P
     command: 'apply',
     tables: reports,
     closing: plans && finishedOne(reports) ? `${closing} ${moreIsPlanned}` : closing,
+    sections: (page) => renderRuns(reports, page, { quiet: request.quiet, all: workspace.verbose }),
   }
 }
 
@@ -109,6 +111,11 @@ export const applyCommand: CommandSpec = {
     },
   ],
   exitCodes: [0, 2, 3, 4, 5, 6],
+  meanings: {
+    ...needsWriting,
+    3: 'A person is needed: something was found, refused or failed, or the plan is stale.',
+    4: 'The configuration, the plan file or a given file cannot be used.',
+  },
   run: (given, io) =>
     runApply(
       tableOptionsOf(given),

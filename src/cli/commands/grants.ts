@@ -82,12 +82,13 @@ export const grantsCommand: CommandSpec = {
   examples: [
     { line: 'pg-partsmith grants --role maintenance', what: 'what the role maintenance is missing' },
     {
-      line: 'pg-partsmith grants --role maintenance | psql postgres://postgres@host/db',
+      line: 'pg-partsmith grants --role maintenance | psql postgres://postgres@host/db -v ON_ERROR_STOP=1',
       what: 'have a superuser grant it',
     },
     { line: 'pg-partsmith grants --check', what: 'in a pipeline, with the role that maintains' },
   ],
   exitCodes: [0, 2, 3, 4, 5],
+  meanings: { 2: 'Something that is needed is missing (--check).' },
   run: (given, io) =>
     runGrants(
       tableOptionsOf(given),

@@ -1,6 +1,7 @@
 import type { CommandIo } from '../command-io.ts'
 import type { CommandSpec } from '../command-spec.ts'
-import type { ExitCode } from '../exit-code.ts'
+import { type ExitCode, needsWriting } from '../exit-code.ts'
+import { renderRuns } from '../render/fleet-run.ts'
 import type { CommandReport } from '../report.ts'
 import { runFleet } from '../run-fleet.ts'
 import { closingOfRuns, isAllowed, reportRuns, type RunRequest } from '../run-report.ts'
@@ -28,6 +29,7 @@ export async function maintainTables(workspace: Workspace, request: RunRequest):
     command: 'maintain',
     tables: reports,
     closing: closingOfRuns({ reports, tables: tables.length, saved: false }),
+    sections: (page) => renderRuns(reports, page, { quiet: request.quiet, all: workspace.verbose }),
   }
 }
 
@@ -59,6 +61,7 @@ export const maintainCommand: CommandSpec = {
     { line: 'pg-partsmith maintain --allow-hooks', what: 'with the commands that the configuration names' },
   ],
   exitCodes: [0, 2, 3, 4, 5, 6],
+  meanings: needsWriting,
   run: (given, io) =>
     runMaintain(tableOptionsOf(given), { ...runOptionsOf(given), allowHooks: given.flag('allowHooks') }, io),
 }

@@ -146,8 +146,9 @@ export async function runPlan(
   options: PlanCommandOptions,
   io: CommandIo,
 ): Promise<ExitCode> {
-  if (options.sql && table.output === 'metrics') {
-    throw new CommandError('--sql goes with --output human or json, not with metrics.', {
+  if ((options.sql || options.locks) && table.output === 'metrics') {
+    const flag = options.sql ? '--sql' : '--locks'
+    throw new CommandError(`${flag} goes with --output human or json, not with metrics.`, {
       exitCode: 64,
       code: 'usage',
     })
@@ -208,6 +209,10 @@ export const planCommand: CommandSpec = {
     { line: 'pg-partsmith plan --sql > review.sql', what: 'the statements, for a reviewer to read' },
   ],
   exitCodes: [0, 2, 3, 4, 5],
+  meanings: {
+    0: 'Planned, and nobody is needed; without --check also where something is pending.',
+    2: 'Something is pending (--check).',
+  },
   run: (given: GivenOptions, io) =>
     runPlan(
       tableOptionsOf(given),

@@ -1,10 +1,12 @@
 import { type DocumentTable, type MaintenanceResult, PartitionError } from '../../index.ts'
+import { canBeRead } from '../can-be-read.ts'
+import { CommandError } from '../command-error.ts'
 import type { CommandIo } from '../command-io.ts'
 import type { CommandSpec } from '../command-spec.ts'
 import { eachTable } from '../each-table.ts'
-import { worstOf, type ExitCode } from '../exit-code.ts'
+import { type ExitCode, needsWriting, worstOf } from '../exit-code.ts'
 import { exitCodeOfError, exitCodeOfRun } from '../failure-code.ts'
-import { partitionNamed, partitionOption, refuseUnclear } from '../partition-named.ts'
+import { partitionNamed, partitionOption } from '../partition-named.ts'
 import { wrap } from '../render/columns.ts'
 import { renderFindings } from '../render/findings.ts'
 import { printable } from '../render/printable.ts'
@@ -43,7 +45,10 @@ export async function reattachTables(
       lines: (page) =>
         attempts.length === 0 ? [] : [...tableHeader(table, page), '', ...linesAbout(attempts, page)],
       fields: { results: attempts },
-      observed: { table: table.config.table, up: true },
+      observed: {
+        table: table.config.table,
+        up: error === undefined || (await canBeRead(workspace, table.config.table)),
+      },
       ...(error !== undefined && { error }),
     }
   })
@@ -57,17 +62,15 @@ async function ownedBy(
 ): Promise<ReadonlyMap<DocumentTable, readonly string[]>> {
   const [only, ...others] = tables
   if (only && others.length === 0 && partitions.length > 0) return new Map([[only, partitions]])
-  const owned =
-    partitions.length === 0
-      ? undefined
-      : await whosePartitions(tables, partitions, { partsmith, signal: io.signal })
-  if (owned) return owned
-  refuseUnclear(tables, partitions, {
-    unnamed:
-      'No table to attach again was named. Name it with --partition; `inspect` lists those that are detached.',
-    belongs: 'belongs to',
-  })
-  return new Map()
+  if (partitions.length === 0) throw nothingNamed()
+  return whosePartitions(tables, partitions, { partsmith, signal: io.signal })
+}
+
+function nothingNamed(): CommandError {
+  return new CommandError(
+    'No table to attach again was named. Name it with --partition; `inspect` lists those that are detached.',
+    { exitCode: 64, code: 'usage' },
+  )
 }
 
 const notGated = { okIfLocked: false, gated: false } as const
@@ -155,5 +158,6 @@ export const reattachCommand: CommandSpec = {
     },
   ],
   exitCodes: [0, 3, 4, 5, 6],
+  meanings: needsWriting,
   run: (given, io) => runReattach(tableOptionsOf(given), { partitions: given.list('partition') }, io),
 }

@@ -64,6 +64,7 @@ export async function giveTour(stage: TourStage, io: CommandIo): Promise<ExitCod
     allowDestructive: true,
     continueOnError: false,
     okIfLocked: false,
+    quiet: false,
     observe: false,
   })
   const third = show(applied, page, io)

@@ -87,7 +87,9 @@ export function deriveTable(tree: PartitionTree, { hostZone }: { readonly hostZo
           ]),
       ...(instants || fit.granularity === 'hour'
         ? []
-        : ['The key has no zone: set timeZone to the one that its values are written in.']),
+        : [
+            'The key has no zone: set timeZone to the one that its values are written in, and runtime.ddlTimezone to the same (null where tables have several).',
+          ]),
     ],
   }
 }

@@ -5,11 +5,13 @@ import {
   type MaintenancePlan,
   type MaintenanceResult,
   type OperationKind,
+  type OperationWait,
   type PartitionState,
   type TableInspection,
   type TableName,
 } from '../../index.ts'
 import type { ExitCode } from '../exit-code.ts'
+import { type DatabaseIdentity, serverText } from '../database-identity.ts'
 import { printable } from './printable.ts'
 
 /** What a command has seen of one table; what it did not look at gives no samples. */
@@ -28,6 +30,8 @@ export interface MetricsInput {
   readonly timestamp: number
   readonly exitCode: ExitCode
   readonly tables: readonly TableObservation[]
+  /** Left out where it is not known. */
+  readonly database?: Pick<DatabaseIdentity, 'name' | 'host' | 'port'> | undefined
 }
 
 interface Sample {
@@ -61,9 +65,10 @@ const states: readonly PartitionState[] = [
 /**
  * What was seen as Prometheus text. Every combination of labels is there, with 0 where there is nothing, so that an
  * alert never rests on a series that is absent; what is not known, as the runway of a table that is not as configured, is
- * no 0 and has none.
+ * no 0 and has none. Server and database are on every one, because two databases can have a table of the same name.
  */
-export function renderMetrics({ command, timestamp, exitCode, tables }: MetricsInput): string {
+export function renderMetrics({ command, timestamp, exitCode, tables, database }: MetricsInput): string {
+  const where = database ? { server: serverText(database), database: database.name } : {}
   const families: readonly (readonly [name: string, help: string, samples: readonly Sample[]])[] = [
     ['up', 'Whether the table could be read (1) or not (0).', perTable(tables, ({ up }) => Number(up))],
     [
@@ -108,6 +113,11 @@ export function renderMetrics({ command, timestamp, exitCode, tables }: MetricsI
       perTable(tables, ({ inspection }) => inspection && runwaySeconds(inspection)),
     ],
     [
+      'default_rows',
+      'Rows in the DEFAULT partition, an estimate where it is large; 0 where there is none.',
+      perTable(tables, ({ inspection }) => inspection && rowsInDefault(inspection)),
+    ],
+    [
       'detached_partitions',
       'Tables that were detached and not dropped yet.',
       perTable(tables, ({ inspection }) => inspection && detachedIn(inspection).length),
@@ -135,12 +145,22 @@ export function renderMetrics({ command, timestamp, exitCode, tables }: MetricsI
       'Operations that failed or were refused in this run, and what else went wrong.',
       perTable(tables, ({ result }) => result && issuesOf(result)),
     ],
+    [
+      'gave_way',
+      'How often the operations of this run gave way to others and were tried again.',
+      perTable(tables, ({ result }) => result && waitOf(result, ({ gaveWayCount }) => gaveWayCount)),
+    ],
+    [
+      'waited_seconds',
+      'How long the operations of this run waited for others in all.',
+      perTable(tables, ({ result }) => result && waitOf(result, ({ durationMs }) => durationMs) / 1_000),
+    ],
     ['exit_code', 'What the command told the shell.', [{ labels: { command }, value: exitCode }]],
     ['run_timestamp_seconds', 'When the command ran.', [{ labels: { command }, value: timestamp }]],
   ]
   return families
     .filter(([, , samples]) => samples.length > 0)
-    .map(([name, help, samples]) => renderFamily(`pg_partsmith_${name}`, help, samples))
+    .map(([name, help, samples]) => renderFamily(`pg_partsmith_${name}`, help, { samples, where }))
     .join('')
 }
 
@@ -163,6 +183,16 @@ function perTable<T>(
 /** What ended the run is counted too, where it is not the issue of an operation already. */
 function issuesOf({ issues, error }: MaintenanceResult): number {
   return issues.length + (error === undefined || issues.some(({ message }) => message === error) ? 0 : 1)
+}
+
+function waitOf({ operations }: MaintenanceResult, figure: (wait: OperationWait) => number): number {
+  return operations.reduce((sum, { waited }) => sum + (waited ? figure(waited) : 0), 0)
+}
+
+/** Undefined where they were not counted. */
+function rowsInDefault({ hasDefault, defaultRows }: TableInspection): number | undefined {
+  if (!hasDefault) return 0
+  return defaultRows && defaultRows.counted !== 'not' ? defaultRows.rows : undefined
 }
 
 function runwaySeconds({ runway, periodsUnknown }: TableInspection): number | undefined {
@@ -189,8 +219,14 @@ function oldestDetachedAge(inspection: TableInspection): number {
   return Math.max(0, ...ages)
 }
 
-function renderFamily(name: string, help: string, samples: readonly Sample[]): string {
-  const lines = samples.map(({ labels, value }) => `${name}${renderLabels(labels)} ${renderValue(value)}`)
+function renderFamily(
+  name: string,
+  help: string,
+  { samples, where }: { readonly samples: readonly Sample[]; readonly where: Sample['labels'] },
+): string {
+  const lines = samples.map(
+    ({ labels, value }) => `${name}${renderLabels({ ...where, ...labels })} ${renderValue(value)}`,
+  )
   return [`# HELP ${name} ${help}`, `# TYPE ${name} gauge`, ...lines, ''].join('\n')
 }
 

@@ -19,22 +19,22 @@ export interface RunView extends TableWishes {
   readonly result: MaintenanceResult
   /** Whether another maintainer was at work, so that nothing was done here. */
   readonly locked: boolean
-  /** Whether detaching and dropping was not allowed. */
-  readonly gated: boolean
+  /** Leaves out what is only good to know. */
+  readonly quiet: boolean
 }
 
 /** What a run did to one table, for people. */
 export function renderRun(view: RunView, page: Page): readonly string[] {
-  const { result, locked, gated } = view
+  const { result, locked, quiet } = view
   const digits = String(result.operations.length).length
   const rows = alignWithin(
     result.operations.map((outcome, index) => [
       String(index + 1).padStart(digits),
       paintKind(page.style, outcome.kind),
       partitionText(outcome.partition, result.table),
-      paintStatus(page.style, gated && isWithheld(outcome) ? 'withheld' : outcome.status),
-      outcome.status === 'not-run' ? '' : formatTook(outcome.durationMs),
-      remarkOn(outcome, gated),
+      paintStatus(page.style, outcome.status),
+      wasTried(outcome) ? formatTook(outcome.durationMs) : '',
+      remarkOn(outcome, result.operations[index - 1]),
     ]),
     { indent: '  ', columns: page.columns, cuts: [5, 3], rest: ' '.repeat(digits + 4) },
   ).flat()
@@ -48,18 +48,27 @@ export function renderRun(view: RunView, page: Page): readonly string[] {
         : []),
     ...renderIssues(result, page, { locked, first: rows.length === 0 }),
     '',
-    ...renderFindings(result.findings, page),
+    ...renderFindings(
+      result.findings.filter(({ severity }) => !quiet || severity !== 'info'),
+      page,
+    ),
   ]
 }
 
-/** Detaching, and dropping what was detached, is what takes rows away. */
-function isWithheld({ status, kind }: OperationOutcome): boolean {
-  return status === 'not-run' && (kind === 'detach' || kind === 'drop')
+function wasTried({ status }: OperationOutcome): boolean {
+  return status !== 'not-run' && status !== 'withheld'
 }
 
-function remarkOn(outcome: OperationOutcome, gated: boolean): string {
-  const { status, message, rowsMoved, waited } = outcome
-  if (status === 'not-run') return gated && isWithheld(outcome) ? '' : printable(message ?? '')
+const longReason = 60
+
+function remarkOn(outcome: OperationOutcome, before: OperationOutcome | undefined): string {
+  const { status, message = '', rowsMoved, waited } = outcome
+  // What was withheld is said at the end, for all of them.
+  if (status === 'withheld') return ''
+  if (status === 'not-run') {
+    const isSame = before?.status === status && before.message === message && message.length > longReason
+    return isSame ? 'for the same reason' : printable(message)
+  }
   return [
     ...(rowsMoved === undefined ? [] : [`moved ${counted(rowsMoved, 'row')} out of DEFAULT`]),
     // The message of what failed says it with all that is known.
@@ -82,7 +91,7 @@ function waitText({ durationMs, gaveWayCount, inTheWay }: OperationWait): string
 
 const mostWaitedFor = 3
 
-function paintStatus(style: Style, status: OperationOutcome['status'] | 'withheld'): string {
+function paintStatus(style: Style, status: OperationOutcome['status']): string {
   const paint = {
     done: style.good,
     raced: style.notice,

@@ -44,8 +44,13 @@ export function masked(output: string): string {
 
 /** Names the database of a page as a reader's might be called: every page has one of its own on a server of the tests. */
 export function presentable(output: string): string {
-  return output.replaceAll(
-    /^(?<start>(?:-- )?)test_[0-9a-f]{16} on 127\.0\.0\.1:\d+ as \w+$/gm,
-    '$<start>shop on 127.0.0.1:5432 as shop_owner',
-  )
+  return output
+    .replaceAll(
+      /^(?<start>(?:-- )?)test_[0-9a-f]{16} on 127\.0\.0\.1:\d+ as \w+$/gm,
+      '$<start>shop on 127.0.0.1:5432 as shop_owner',
+    )
+    .replaceAll(
+      /server="127\.0\.0\.1:\d+",database="test_[0-9a-f]{16}"/g,
+      'server="127.0.0.1:5432",database="shop"',
+    )
 }

@@ -32,14 +32,14 @@ const failed = (more: object): MaintenanceResult =>
 describe('the sentence that ends a run', () => {
   it('speaks of a detach that may be pending only where it was begun', () => {
     expect(closing(failed({}))).toBe(
-      'Nothing was finished. 1 operation was not carried out. 1 table did not end well.',
+      'Nothing was finished. 1 operation was not carried out. In 1 table something failed or was refused.',
     )
     expect(closing(failed({ begun: true }))).toContain(
       'A concurrent detach was cut short and may be pending; the next run finishes it.',
     )
   })
 
-  it('does not call a table that another maintainer has one that did not end well', () => {
+  it('does not call a table that another maintainer has one in which something failed', () => {
     expect(closing(resultOf({ success: false, error: 'Locked.' }), { locked: true })).toBe(
       'Nothing was changed. 1 table was left to another maintainer, which holds its lock.',
     )

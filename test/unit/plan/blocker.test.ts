@@ -45,8 +45,16 @@ describe('who is in the way of a lock', () => {
 })
 
 describe('what to grant', () => {
+  it('is how to end a transaction that nobody has worked in for long, once for each session', () => {
+    const rows = { ...reader, mode: 'ROW EXCLUSIVE' as const }
+    expect(adviceAbout([reader, rows], owner)).toEqual([
+      'The transaction of pid 7 stays until its program ends it; where its work may be lost, SELECT pg_terminate_backend(7) does.',
+    ])
+  })
+
   it('is nothing where all is seen and nothing can be done', () => {
-    expect(adviceAbout([reader], owner)).toEqual([])
+    expect(adviceAbout([{ ...reader, ageMs: 400 }], owner)).toEqual([])
+    expect(adviceAbout([{ ...reader, state: 'active' }], owner)).toEqual([])
     expect(adviceAbout([vacuum], { ...owner, mayHurry: true })).toEqual([])
   })
 

@@ -119,4 +119,18 @@ describe('what a role is missing', () => {
     expect(kinds(anotherOwns('partition'), true)).toEqual(['membership'])
     expect(kinds(anotherOwns('detached'), true)).toEqual(['membership'])
   })
+
+  it('is a table of a superuser for the owner of its parent, and for the role where that is a superuser, too', () => {
+    const boss = { ...owner, name: 'boss', isSuperuser: true, inherited: false, becomes: false }
+    const part = { table: { schema: 'app', name: 'part' }, is: 'partition' } as const
+    const ofPart = { ...complete, owners: [owner, { ...boss, owns: [part] }] }
+    expect(missingGrants(ofPart, { retires: true })).toMatchObject([
+      { kind: 'ownership', table: part.table, from: 'boss', to: 'app_owner' },
+    ])
+    const ofAll = { ...complete, owners: [{ ...boss, owns: [...owner.owns, part] }] }
+    expect(missingGrants(ofAll, { retires: true })).toMatchObject([
+      { kind: 'ownership', table, from: 'boss', to: 'keeper' },
+      { kind: 'ownership', table: part.table, from: 'boss', to: 'keeper' },
+    ])
+  })
 })

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import type { TableInspection } from '../../../src/index.ts'
+import type { MaintenancePlan, TableInspection } from '../../../src/index.ts'
 import { calculatorFor, Instant, TablePartitionConfig } from '../../../src/index.ts'
+import type { ServerFacts } from '../../../src/model/partition-tree.ts'
 import { instantOfWallClock } from '../../../src/model/time-zone.ts'
 import { noEvidence } from '../../../src/plan/evidence.ts'
 import { inspectTable } from '../../../src/plan/inspection.ts'
@@ -184,5 +185,58 @@ describe('the partitions', () => {
       ['gone', 'detached', true],
       ['half', 'half-built', false],
     ])
+  })
+})
+
+function codesOf(partitions: World['partitions']): readonly string[] {
+  return inspected({ keyType: 'timestamptz', partitions }).findings.map(({ code }) => code)
+}
+
+describe('a calendar that fits none of the partitions', () => {
+  const fallback = attached({ oid: '1', name: 'rest', boundText: 'DEFAULT' })
+  const twoDays = dayOf('two', '2026-03-28', { days: 2 })
+
+  it('is a warning, and nothing where one fits or there is only a DEFAULT', () => {
+    expect(codesOf([fallback, twoDays])).toContain('calendar-fits-nothing')
+    expect(codesOf([fallback, twoDays, dayOf('one', '2026-03-27')])).not.toContain('calendar-fits-nothing')
+    expect(codesOf([fallback])).not.toContain('calendar-fits-nothing')
+    expect(codesOf([])).not.toContain('calendar-fits-nothing')
+  })
+})
+
+describe('a server that only reads', () => {
+  const world = {
+    keyType: 'timestamptz',
+    partitions: [dayOf('a', '2026-03-28')],
+    detached: [],
+    strangers: new Set<string>(),
+    rowsInDefault: [],
+    filled: new Set<string>(),
+    referenced: false,
+    nextOid: 1,
+  } as const
+  const config = new TablePartitionConfig({
+    tableName: 'events',
+    partitionColumn: 'at',
+    granularity: 'day',
+    createAheadCount: 1,
+  })
+  function planOn(server: Partial<ServerFacts>): MaintenancePlan {
+    const tree = treeOf(world, now)
+    const calculator = calculatorFor('day', 'UTC')
+    return planTable(
+      { config, calculator, tree: { ...tree, server: { ...tree.server, ...server } } },
+      noEvidence,
+    )
+  }
+
+  it.each([
+    ['a standby', { inRecovery: true }, 'a standby that only reads (pg_is_in_recovery)'],
+    ['a session', { readOnlyByDefault: true }, 'a session that only reads (default_transaction_read_only)'],
+  ] as const)('as %s is good to know of a plan, which is the same plan', (_, server, text) => {
+    const plan = planOn(server)
+    expect(plan.findings).toMatchObject([{ code: 'server-only-reads', severity: 'info' }])
+    expect(plan.findings[0]?.message).toContain(text)
+    expect({ ...plan, findings: [] }).toEqual(planOn({}))
   })
 })

@@ -4,7 +4,9 @@ import type { MaintenancePlan } from '../../../src/index.ts'
 import { calculatorFor, Instant, TablePartitionConfig } from '../../../src/index.ts'
 import type { ParentChange } from '../../../src/model/parent-change.ts'
 import { noEvidence } from '../../../src/plan/evidence.ts'
+import { inspectTable } from '../../../src/plan/inspection.ts'
 import { planTable } from '../../../src/plan/planner.ts'
+import type { PlanInput } from '../../../src/plan/survey.ts'
 import { attached, orphanComment, rangeBound, treeOf } from '../../support/planned-world.ts'
 
 const now = Instant.from('2026-03-15T12:00:00Z')
@@ -22,8 +24,19 @@ const february = attached(month('2', 'february', '2026-02-01'))
 
 function planned(
   parentChanges: readonly ParentChange[],
-  { versionNum = 180_000, isOurs = true }: { readonly versionNum?: number; readonly isOurs?: boolean } = {},
+  about: { readonly versionNum?: number; readonly isOurs?: boolean } = {},
 ): MaintenancePlan {
+  return planTable(inputOf(parentChanges, about), noEvidence)
+}
+
+function inputOf(
+  parentChanges: readonly ParentChange[],
+  {
+    versionNum = 180_000,
+    isOurs = true,
+    at = now,
+  }: { readonly versionNum?: number; readonly isOurs?: boolean; readonly at?: Instant },
+): PlanInput {
   const comment = orphanComment({
     oid: '1',
     bound: january.boundText,
@@ -41,7 +54,7 @@ function planned(
       referenced: false,
       nextOid: 3,
     },
-    now,
+    at,
   )
   const config = new TablePartitionConfig({
     tableName: 'events',
@@ -50,14 +63,11 @@ function planned(
     createAheadCount: 1,
     retentionCount: 1,
   })
-  return planTable(
-    {
-      config,
-      calculator: calculatorFor('month', 'UTC'),
-      tree: { ...tree, server: { ...tree.server, versionNum } },
-    },
-    noEvidence,
-  )
+  return {
+    config,
+    calculator: calculatorFor('month', 'UTC'),
+    tree: { ...tree, server: { ...tree.server, versionNum } },
+  }
 }
 
 const idsOf = ({ operations }: MaintenancePlan): readonly string[] => operations.map(({ id }) => id)
@@ -81,6 +91,27 @@ describe('a pending detach', () => {
       expect(plan.findings).toMatchObject([{ code: 'detach-cannot-finish', severity: 'error' }])
     },
   )
+
+  it('says what the application notices of it', () => {
+    for (const isOurs of [true, false]) {
+      expect(planned([], { isOurs }).findings[0]?.message).toContain(
+        'its rows are not found through public.events, and inserts for its range fail ("no partition of relation found for row")',
+      )
+    }
+  })
+
+  it.each([
+    ['a while ago is good to know', '2026-03-01T00:09:59Z', ['detach-pending', 'info']],
+    ['long ago needs a person who looks', '2026-03-01T00:10:00Z', ['detach-left-pending', 'warning']],
+  ] as const)('that was begun %s, and a run finishes it in any case', (_, at, [code, severity]) => {
+    const input = inputOf([], { at: Instant.from(at) })
+    const plan = planTable(input, noEvidence)
+    expect(plan.findings).toMatchObject([{ code: 'detach-pending', severity: 'info' }])
+    const { findings } = inspectTable(input, plan)
+    expect(findings.filter((one) => one.code.startsWith('detach-'))).toMatchObject([
+      { code, severity, relation: { name: 'january' } },
+    ])
+  })
 
   it('says of a column that may have been renamed that it is to be renamed, and never that it be dropped', () => {
     const [finding] = planned([

@@ -206,7 +206,7 @@ describe('rows that refer to what expired', () => {
     })
     expect(detached(plan)).toEqual(['e2'])
     expect(plan.findings.map(({ code }) => code)).toEqual(['rights-missing', 'reference-check-unread'])
-    expect(plan.findings[0]?.next).toContain('let an administrator run the GRANTs that `pg-partsmith grants`')
+    expect(plan.findings[0]?.next).toContain('let an administrator do what `pg-partsmith grants`')
     expect(plan.operations[0]?.scans[0]?.estimatedMs).toBe(77)
   })
 })

@@ -72,7 +72,7 @@ describe('the rights of the connected role', () => {
     const foreign = planned((tree) => ({ ...tree, parent: { ...tree.parent, owned: false } }))
     expect(rights(foreign)).toEqual([
       'The role "owner" lacks what a run on public.events needs: it is no member of "owner", which owns public.events. ' +
-        'Run as the owner of the table, or let an administrator run the GRANTs that `pg-partsmith grants` (findMissingGrants) prints.',
+        'Run as the owner of the table, or let an administrator do what `pg-partsmith grants` (findMissingGrants) prints: GRANTs, and for tables of a superuser another owner, in comments.',
     ])
     expect(foreign.operations).toEqual(planned((tree) => tree).operations)
   })
@@ -80,7 +80,7 @@ describe('the rights of the connected role', () => {
   it('on partitions count for those that retention reaches some day, and for no other', () => {
     expect(rights(planned(ofOthers))).toEqual([
       'The role "App ""Writer""" lacks what a run on public.events needs: it is no member of "boss", which owns public.january, public.february and public.march. ' +
-        'Run as the owner of the table, or let an administrator run the GRANTs that `pg-partsmith grants` (findMissingGrants) prints.',
+        'Run as the owner of the table, or let an administrator do what `pg-partsmith grants` (findMissingGrants) prints: GRANTs, and for tables of a superuser another owner, in comments.',
     ])
     expect(rights(planned(ofOthers, 0))).toEqual([])
   })

@@ -137,7 +137,9 @@ describe('what a table says about its configuration', () => {
       ).toMatchObject({
         granularity: 'week',
         timeZone: 'UTC',
-        notes: ['The key has no zone: set timeZone to the one that its values are written in.'],
+        notes: [
+          'The key has no zone: set timeZone to the one that its values are written in, and runtime.ddlTimezone to the same (null where tables have several).',
+        ],
       })
     }
   })

@@ -68,6 +68,53 @@ pg_partsmith_run_timestamp_seconds{command="plan"} 1773576000.5
     expect(text).toContain('oldest_detached_age_seconds{table="app.events"} 30\n')
   })
 
+  it('have the server and the database on every series, where two can have a table of one name', () => {
+    const text = renderMetrics({
+      command: 'inspect',
+      timestamp: 1,
+      exitCode: 0,
+      tables: [{ table: events, up: true, inspection: inspectionOf([]) }],
+      database: { host: '::1', port: 5432, name: 'shop "b"' },
+    })
+    const samples = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'))
+    for (const line of samples) expect(line).toContain('{server="[::1]:5432",database="shop \\"b\\"",')
+    expect(samples).not.toEqual([])
+  })
+
+  it('have the rows in DEFAULT: none without one, and no figure where they were not counted', () => {
+    const rows = { relation: events, share: 1, periods: [], withoutKey: 0, infinite: 0, rows: 7 }
+    const defaultRows = { ...rows, counted: 'exactly' } as const
+    expect(seen(inspectionOf([], { hasDefault: true, defaultRows }))).toContain(
+      'default_rows{table="app.events"} 7\n',
+    )
+    expect(seen(inspectionOf([], { hasDefault: false }))).toContain('default_rows{table="app.events"} 0\n')
+    const unknown = { relation: events, counted: 'not', why: 'No.' } as const
+    expect(seen(inspectionOf([], { hasDefault: true, defaultRows: unknown }))).not.toContain('default_rows')
+    expect(seen(inspectionOf([], { hasDefault: true }))).not.toContain('default_rows')
+  })
+
+  it('count how often a run gave way, and how long it waited in all', () => {
+    const operation = { id: 'i', kind: 'detach', partition: events, status: 'done', durationMs: 1 } as const
+    const waited = (gaveWayCount: number, durationMs: number) => ({
+      ...operation,
+      waited: { gaveWayCount, durationMs, inTheWay: [] },
+    })
+    const text = renderMetrics({
+      command: 'maintain',
+      timestamp: 1,
+      exitCode: 0,
+      tables: [
+        {
+          table: events,
+          up: true,
+          result: resultOf({ operations: [waited(2, 1_500), operation, waited(0, 250)] }),
+        },
+      ],
+    })
+    expect(text).toContain('gave_way{table="app.events"} 2\n')
+    expect(text).toContain('waited_seconds{table="app.events"} 1.75\n')
+  })
+
   it('label what was done as what is pending is labelled: by kind', () => {
     const done = { id: 'i', kind: 'detach', partition: events, status: 'done', durationMs: 1 } as const
     const text = renderMetrics({

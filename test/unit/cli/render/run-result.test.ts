@@ -15,9 +15,9 @@ function outcome(
 
 function render(
   result: Parameters<typeof renderRun>[0]['result'],
-  more: { locked?: boolean; gated?: boolean } = {},
+  more: { locked?: boolean; quiet?: boolean } = {},
 ): string {
-  return renderRun({ config: configOf(), result, locked: false, gated: false, ...more }, plainPage).join('\n')
+  return renderRun({ config: configOf(), result, locked: false, quiet: false, ...more }, plainPage).join('\n')
 }
 
 const issue = (name: string, tried: string, age: string) =>
@@ -65,11 +65,43 @@ describe('what a run did, for people', () => {
 
   it('tells what was withheld from what was not run for another reason', () => {
     const result = resultOf({
-      operations: [outcome('detach', 'a', { status: 'not-run', message: 'it was not allowed' })],
+      operations: [
+        outcome('detach', 'a', { status: 'withheld', message: 'it was not allowed' }),
+        outcome('detach', 'b', { status: 'not-run', message: 'the run ended before it' }),
+      ],
       withheldCount: 1,
     })
-    expect(render(result, { gated: true })).toMatch(/detach {2}a {2}withheld\n/)
-    expect(render(result)).toMatch(/detach {2}a {2}not-run {2}it was not allowed\n/)
+    expect(render(result)).toMatch(/detach {2}a {2}withheld\n/)
+    expect(render(result)).toMatch(/detach {2}b {2}not-run +the run ended before it\n/)
+  })
+
+  it('gives a long reason once where the operation before it was not tried for the same', () => {
+    const message = `it was not tried: ${'the time was used up '.repeat(4)}`.trim()
+    const notTried = { status: 'not-run', message } as const
+    const text = render(
+      resultOf({
+        operations: [
+          outcome('detach', 'a', notTried),
+          outcome('detach', 'b', notTried),
+          outcome('drop', 'c', { status: 'not-run', message: 'its detach did not happen' }),
+          outcome('detach', 'd', notTried),
+        ],
+      }),
+    )
+    expect(text.match(/it was not tried/g)).toHaveLength(2)
+    expect(text).toMatch(/detach {2}b {2}not-run\s+for the same reason\n/)
+  })
+
+  it('leaves out what is only good to know where it is to be quiet', () => {
+    const about = { message: 'It is so.', next: 'Nothing.' } as const
+    const findings = [
+      { ...about, code: 'orphan-kept', severity: 'info' },
+      { ...about, code: 'rows-in-default', severity: 'warning' },
+    ] as const
+    const text = render(resultOf({ findings }), { quiet: true })
+    expect(text).toContain('rows-in-default')
+    expect(text).not.toContain('orphan-kept')
+    expect(render(resultOf({ findings }))).toContain('orphan-kept')
   })
 
   it('says what ended the run once, and that another maintainer is no error', () => {

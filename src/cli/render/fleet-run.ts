@@ -1,0 +1,46 @@
+import { formatTableName } from '../../index.ts'
+import type { RunTableReport } from '../run-report.ts'
+import { wrap } from './columns.ts'
+import { renderFindings } from './findings.ts'
+import { listed } from './listed.ts'
+import { printable } from './printable.ts'
+import { counted } from './quantities.ts'
+import type { Page } from './style.ts'
+
+/** So many tables with nothing to do are told one by one. */
+const mostApart = 3
+
+/**
+ * What a run did to each table; those with nothing to do are told together where they are many.
+ *
+ * `quiet` leaves them out, so that there is nothing where nothing was done and nobody is needed. `all` tells each.
+ */
+export function renderRuns(
+  reports: readonly RunTableReport[],
+  page: Page,
+  { quiet, all }: { readonly quiet: boolean; readonly all: boolean },
+): readonly (readonly string[])[] {
+  const calm = reports.filter(isCalm)
+  const others = reports.filter((report) => !isCalm(report))
+  if (quiet) return others.map((report) => report.lines(page))
+  if (all || calm.length <= mostApart) return reports.map((report) => report.lines(page))
+  return [...others.map((report) => report.lines(page)), together(calm, page)]
+}
+
+/** Nothing was done, and nobody is needed. */
+function isCalm({ exitCode, error, result }: RunTableReport): boolean {
+  return exitCode === 0 && error === undefined && result.operations.length === 0 && result.issues.length === 0
+}
+
+function together(calm: readonly RunTableReport[], page: Page): readonly string[] {
+  const names = listed(
+    calm.map(({ table }) => formatTableName(table)),
+    mostApart,
+  )
+  const findings = calm.flatMap(({ result }) => result.findings)
+  const text = `Nothing to do in ${counted(calm.length, 'table')}: ${names}.`
+  return [
+    ...wrap(printable(text), { first: '', columns: page.columns }),
+    ...(findings.length > 0 ? ['', ...renderFindings(findings, page)] : []),
+  ]
+}
