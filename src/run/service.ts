@@ -242,8 +242,8 @@ export class PartitionLifecycleService {
       await this.#runs.underLock(config, options, async ({ trusted, record, signal, execute }) => {
         const planned = await this.#planner.plan(trusted, { ...options, signal }, { at: Instant.from(at) })
         refuseToChange(planned.input)
-        const { operations, hindrances } = ensured(planned.input, planned.plan)
-        record.planned({ ...planned.plan, operations })
+        const { operations, findings, hindrances } = ensured(planned.input, planned.plan)
+        record.planned({ ...planned.plan, operations, findings })
         noteErrors(planned.plan, record)
         for (const hindrance of hindrances) record.issue('plan', { error: new PartitionError(hindrance) })
         await execute(planned, operations)
