@@ -230,8 +230,9 @@ export class PartitionLifecycleService {
   }
 
   /**
-   * Makes sure that the partition of a moment exists, and does nothing else. Where it cannot be made, the result says
-   * why in `issues` and is no success.
+   * Makes sure that the partition of a moment exists, with the rows of its range that lie in DEFAULT, and does nothing
+   * else. Where it cannot be made, the result says why in `issues` and is no success; where the next run would detach it
+   * again, in `findings`.
    */
   async ensurePartition(
     config: ConfigInput,

@@ -47,10 +47,12 @@ export async function ensurePartitions(
       table: config.table,
       exitCode: worstOf([
         error === undefined ? 0 : exitCodeOfError(error),
-        ...attempts.map(({ result }) => exitCodeOfRun(result, undefined, notGated)),
+        ...stillSo(attempts).map(({ result }) => exitCodeOfRun(result, undefined, notGated)),
       ]),
       lines: (page) =>
-        attempts.length === 0 ? [] : [...tableHeader(table, page), '', ...linesAbout(attempts, page)],
+        attempts.length === 0
+          ? []
+          : [...tableHeader(table, page), '', ...linesAbout(stillSo(attempts), page)],
       fields: { results: attempts },
       observed: { table: config.table, up: true },
       ...(error !== undefined && { error }),
@@ -108,11 +110,9 @@ async function tryEach<T>(items: readonly T[], make: (item: T) => Promise<void>)
 function linesAbout(attempts: readonly Attempt[], page: Page): readonly string[] {
   const { style, columns } = page
   const issues = attempts.flatMap(({ result }) => result.issues.map(({ message }) => message))
-  // What is left after the last of them is what is left; what keeps one from being made is said once.
+  // What keeps one from being made is said once.
   const findings = attempts
-    .slice(-1)
     .flatMap(({ result }) => result.findings)
-    .concat(attempts.slice(0, -1).flatMap(({ result }) => result.findings.filter(isOfOne)))
     .filter(({ message }) => issues.every((issue) => !issue.includes(message)))
   return [
     ...attempts.flatMap(({ at, result }) => [
@@ -124,8 +124,13 @@ function linesAbout(attempts: readonly Attempt[], page: Page): readonly string[]
   ]
 }
 
-function isOfOne({ code }: MaintenanceResult['findings'][number]): boolean {
-  return code === 'reattached-expired'
+/** A later one may have cured what was found before it; that a partition expires stays true. */
+function stillSo(attempts: readonly Attempt[]): readonly Attempt[] {
+  return attempts.map(({ at, result }, index) => {
+    const isLast = index === attempts.length - 1
+    const findings = result.findings.filter(({ code }) => isLast || code === 'reattached-expired')
+    return { at, result: { ...result, findings } }
+  })
 }
 
 function didWhat({ operations }: MaintenanceResult): string {
