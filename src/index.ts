@@ -98,6 +98,7 @@ export type { Grant } from './plan/grants.ts'
 export { describeHolder, type Holder, type LockHolder, nameHolder, type Looker } from './plan/blocker.ts'
 export type { TableLockMode } from './plan/lock-conflicts.ts'
 export type { OperationBlockers, PlanBlockers } from './plan/plan-blockers.ts'
+export { type LockBudget, worstCase } from './sql/lock-budget.ts'
 export type { AdoptedTable } from './run/adoptable.ts'
 export type { HoldersSeen } from './run/lock-holders.ts'
 

@@ -2,6 +2,7 @@ import type { CommandSpec } from './command-spec.ts'
 import { adoptCommand } from './commands/adopt.ts'
 import { applyCommand } from './commands/apply.ts'
 import { demoCommand } from './commands/demo.ts'
+import { ensureCommand } from './commands/ensure.ts'
 import { grantsCommand } from './commands/grants.ts'
 import { initCommand } from './commands/init.ts'
 import { inspectCommand } from './commands/inspect.ts'
@@ -20,6 +21,7 @@ export const commandTree: readonly CommandSpec[] = [
   planCommand,
   applyCommand,
   maintainCommand,
+  ensureCommand,
   adoptCommand,
   reattachCommand,
   grantsCommand,

@@ -1,14 +1,18 @@
+import type { ForeignKey } from '../model/partition-tree.ts'
 import { defaultPartition } from '../model/partition-tree.ts'
 import type { TableName } from '../model/table-name.ts'
 import { formatTableName } from '../model/table-name.ts'
 import type { Evidence, EvidenceRequest } from './evidence.ts'
 import type { Finding } from './finding.ts'
 import { finding } from './finding.ts'
+import { listed } from './listed.ts'
 import { describeLimit, longestWaitMs, raiseLimit } from './lock-limit.ts'
 import type { RangeText } from './operation.ts'
 import { priceBesideDefault, priceOfMove } from './scan-price.ts'
-import { mostAstray } from './rows-astray.ts'
 import type { PlanInput, Survey } from './survey.ts'
+
+/** So many rows of DEFAULT that are astray are counted; of more it is said that they are more. */
+export const mostAstray = 10_000
 
 /** What has to be known about the rows of DEFAULT; a foreign one is not asked, it is on another server. */
 export function defaultRowsNeeded(
@@ -63,6 +67,15 @@ export function whyRowsCannotMove(
       next: `Move them by hand in one transaction: delete them from ${name} into a temporary table, attach the partition, and insert them through ${formatTableName(tree.parent.name)}. Subscribers of a publication with publish_via_partition_root get both; without it, make the partition on the subscribers first.`,
     })
   }
+  // Before the limits: while others refer to the table, no limit lets the rows move.
+  if (rowsInDefault > 0 && tree.parent.referencedBy.length > 0) {
+    return finding('rows-in-default-referenced', {
+      relation: fallback.name,
+      range,
+      message: `${name} holds ${rowsInDefault} rows from ${range.from} to ${range.to}, and ${whoRefers(tree.parent.referencedBy)}: a moved row would lose its references, ${so}.`,
+      next: moveReferredRows(tree.parent.referencedBy),
+    })
+  }
   const ms = (priceBesideDefault(evidence)?.estimatedMs ?? 0) + priceOfMove(rowsInDefault)
   const isTooLong = rowsInDefault > 0 && ms > longestWaitMs(input)
   if (rowsInDefault > config.maxRowsFromDefault) {
@@ -82,16 +95,24 @@ export function whyRowsCannotMove(
       next: `${capital(raiseLimit(input, ms))} if they may wait longer, or move the rows out of DEFAULT by hand.`,
     })
   }
-  const [referring] = tree.parent.referencedBy
-  if (rowsInDefault > 0 && referring) {
-    return finding('rows-in-default-referenced', {
-      relation: fallback.name,
-      range,
-      message: `${name} holds ${rowsInDefault} rows from ${range.from} to ${range.to}, and ${formatTableName(referring.table)} refers to this table (${referring.name}): a moved row would lose its references, ${so}.`,
-      next: `Drop ${referring.name}, let the next run move the rows, then add it again as NOT VALID and validate it.`,
-    })
-  }
   return undefined
+}
+
+/**
+ * How rows come out of DEFAULT where others refer to the table. While a key is gone, nothing keeps a run from retiring the
+ * partitions that it protected, and rows without a parent can be written: so it is gone in one transaction only.
+ */
+export function moveReferredRows(referencedBy: readonly ForeignKey[]): string {
+  const keys = listed([...new Set(referencedBy.map(({ name }) => name))])
+  const isOne = referencedBy.length === 1
+  return `Move them by hand in one transaction, so that nobody ever sees the tables without ${keys}: lock them, drop ${isOne ? 'that foreign key' : 'those foreign keys'}, move the rows, attach their partition, add ${isOne ? 'the key' : 'the keys'} again as NOT VALID, and validate ${isOne ? 'it' : 'them'} afterwards. The guide to DEFAULT partitions has the statements. Never drop ${isOne ? 'it' : 'them'} for longer: a scheduled run with --allow-destructive would take partitions that only ${isOne ? 'it protects' : 'they protect'}.`
+}
+
+/** `public.notes refers to this table (notes_event_fkey)` */
+export function whoRefers(referencedBy: readonly ForeignKey[]): string {
+  const tables = [...new Set(referencedBy.map(({ table }) => formatTableName(table)))]
+  const keys = [...new Set(referencedBy.map(({ name }) => name))]
+  return `${listed(tables)} ${tables.length === 1 ? 'refers' : 'refer'} to this table (${listed(keys)})`
 }
 
 /** `the partition of that period is not created`, or which table is not attached again. */

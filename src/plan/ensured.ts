@@ -1,4 +1,6 @@
 import { formatTableName } from '../model/table-name.ts'
+import { detachedAgain } from './detached-again.ts'
+import type { Finding } from './finding.ts'
 import type { Operation } from './operation.ts'
 import { coverage } from './placement.ts'
 import type { MaintenancePlan } from './plan.ts'
@@ -9,9 +11,13 @@ import { surveyTree } from './survey.ts'
 export function ensured(
   input: PlanInput,
   plan: MaintenancePlan,
-): { readonly operations: readonly Operation[]; readonly hindrances: readonly string[] } {
+): {
+  readonly operations: readonly Operation[]
+  readonly findings: readonly Finding[]
+  readonly hindrances: readonly string[]
+} {
   const result = surveyTree(input)
-  if ('findings' in result) return { operations: [], hindrances: [] }
+  if ('findings' in result) return { operations: [], findings: plan.findings, hindrances: [] }
   const { timeline, spans } = result.survey
   const usable = spans.filter(({ partition }) => !partition.detachPending)
   const slots = (input.explicit ?? []).map((position) => timeline.slotAt(position))
@@ -27,8 +33,13 @@ export function ensured(
       coverage(usable, slot).covered !== 'all' &&
       !operations.some((operation) => 'range' in operation && operation.range?.from === slot.range.from),
   )
+  const expired = operations.flatMap((operation) => {
+    const slot = slots.find(({ range }) => 'range' in operation && operation.range?.from === range.from)
+    return slot ? detachedAgain(input, result.survey, { name: operation.partition, ...slot }) : []
+  })
   return {
     operations,
+    findings: [...plan.findings, ...expired],
     hindrances: missing.map((slot) => {
       const there = coverage(spans, slot).by.map(({ name }) => formatTableName(name))
       const why = plan.findings.filter(

@@ -135,7 +135,7 @@ export const findingCatalog: Readonly<Record<FindingCode, readonly [FindingSever
   ],
   'rows-astray-in-default': [
     'warning',
-    'DEFAULT holds rows from before the current period or without a key, which no run ever moves or expires.',
+    'DEFAULT holds rows from before the current period or without a key, which `maintain` neither moves nor expires.',
   ],
   'default-unread': [
     'info',
@@ -173,7 +173,7 @@ export const findingCatalog: Readonly<Record<FindingCode, readonly [FindingSever
   ],
   'reattached-expired': [
     'warning',
-    'A table that was asked to be attached again has expired, so the next run that may detach takes it out again.',
+    'A partition that was asked for, or to be attached again, has expired, so the next run that may detach takes it out again.',
   ],
   'concurrent-detach-impossible': [
     'warning',

@@ -106,7 +106,11 @@ function decide(input: PlanInput, survey: Survey, evidence: Evidence): Decided {
       ...pending.findings,
       ...creation.findings,
       ...defaultUnread(input, evidence),
-      ...rowsAstray(input, survey, { evidence, attached: attaching(decisions) }),
+      ...rowsAstray(input, survey, {
+        evidence,
+        attached: attaching(decisions),
+        operations: allowed.operations,
+      }),
       ...decisions.flatMap((decision) => (decision.kind === 'keep' ? [decision.finding] : [])),
       ...retention.findings,
     ],

@@ -40,7 +40,7 @@ export function rangeExcluded(
 
 /** The statement that takes the CHECK off, for a person. */
 export function readmitByHand({ schema, name }: TableName): string {
-  return `ALTER TABLE ONLY ${quoteIdentifier(schema)}.${quoteIdentifier(name)} DROP CONSTRAINT ${exclusionName}`
+  return `SET lock_timeout = '100ms'; ALTER TABLE ONLY ${quoteIdentifier(schema)}.${quoteIdentifier(name)} DROP CONSTRAINT ${exclusionName}`
 }
 
 function excluding(tree: PlanInput['tree']): Partition | undefined {

@@ -1,7 +1,7 @@
 import type { Partition } from '../model/partition-tree.ts'
-import { quoteIdentifier } from '../model/quote.ts'
 import type { TableName } from '../model/table-name.ts'
 import { formatTableName, sameTable } from '../model/table-name.ts'
+import { attachByHand } from './attach-by-hand.ts'
 import { noEvidence } from './evidence.ts'
 import type { Finding } from './finding.ts'
 import type { Operation } from './operation.ts'
@@ -63,12 +63,7 @@ export function reattached(input: PlanInput, plan: MaintenancePlan): Reattached 
   const why = plan.findings.filter(
     (one) => about.includes(one) || (from !== undefined && one.range?.from === from),
   )
-  return refused(name, why, isDropped ? neverAttached(name) : byHand(tree.parent.name, decision))
-}
-
-/** The statement that attaches a table, for a person; without a bound its range is to be filled in. */
-export function attachByHand(parent: TableName, table: TableName, bound?: string): string {
-  return `ALTER TABLE ${quoted(parent)} ATTACH PARTITION ${quoted(table)} ${bound ?? "FOR VALUES FROM ('..') TO ('..')"};`
+  return refused(name, why, isDropped ? neverAttached(name) : byHand(tree, decision))
 }
 
 function refused(name: TableName, why: readonly Finding[], more = ''): Reattached {
@@ -84,8 +79,8 @@ function pending(
   const table = formatTableName(name)
   const stuck = about.find(({ code }) => code === 'detach-cannot-finish')
   const again = marker
-    ? 'then ask again.'
-    : `then attach it by hand: ${attachByHand(input.tree.parent.name, name, boundText)}`
+    ? `then ask again${input.config.lifecycle.drop.kind === 'after' ? ', both before a scheduled run that may drop it' : ''}.`
+    : `then attach it by hand: ${attachByHand(input.tree, name, boundText)}`
   const next = stuck
     ? `${stuck.message} ${stuck.next}`
     : `Run \`maintain\` without --allow-destructive (allowDestructive: false), which finishes the detach and drops nothing, ${again}`
@@ -98,7 +93,7 @@ function neverAttached(name: TableName): string {
 }
 
 /** What a person can do where the marker does not let the tool do it. */
-function byHand(parent: TableName, decision: DetachedDecision | undefined): string {
+function byHand(tree: PlanInput['tree'], decision: DetachedDecision | undefined): string {
   if (!decision) return ''
   const { table } = decision
   // Somebody else's table is attached by nobody who has not looked at it.
@@ -108,9 +103,5 @@ function byHand(parent: TableName, decision: DetachedDecision | undefined): stri
   // Another's marker may still say the truth about the rows; one that cannot be read, or laid on the key, does not.
   const bound =
     code === 'marker-not-trusted' && table.marker.kind === 'orphan' ? table.marker.facts?.bound : undefined
-  return ` To have its rows back, attach it by hand: ${attachByHand(parent, table.name, bound)}`
-}
-
-function quoted({ schema, name }: TableName): string {
-  return `${quoteIdentifier(schema)}.${quoteIdentifier(name)}`
+  return ` To have its rows back, attach it by hand: ${attachByHand(tree, table.name, bound)}`
 }

@@ -133,7 +133,7 @@ function obstacleTo(tree: PartitionTree): Obstacle | undefined {
   if (fallback) {
     return {
       why: `PostgreSQL detaches nothing concurrently beside the DEFAULT partition ${formatTableName(fallback.name)}`,
-      instead: 'remove the DEFAULT partition',
+      instead: 'remove the DEFAULT partition once it is empty',
     }
   }
   const { foreignKeys, referencedBy } = tree.parent
@@ -141,7 +141,10 @@ function obstacleTo(tree: PartitionTree): Obstacle | undefined {
   if (neighbours.size > 0) {
     return {
       why: `because of the foreign keys PostgreSQL would lock ${listed([...neighbours])} too, after a wait without a limit in which their writers wait with it`,
-      instead: 'remove the foreign keys',
+      instead:
+        referencedBy.length === 0
+          ? 'remove the foreign keys'
+          : 'remove the foreign keys once no row refers to what expired: without them nothing keeps it from being detached',
     }
   }
   if (tree.server.pooled !== true) return undefined

@@ -103,7 +103,7 @@ function refusalError(
       return new PartitionReferencedError(
         kind === 'drop'
           ? `${what}: ${message}. Nothing was dropped; remove what depends on it, then run again.`
-          : `${what}: ${message}. Nothing was changed; drop that foreign key, let the next run move the rows, then add it again as NOT VALID and validate it.`,
+          : `${what}: ${message}. Nothing was changed; plan again to see what can be done.`,
       )
     case 'unlike':
       return new PartitionError(
@@ -194,9 +194,12 @@ function statementError(about: Failure): PartitionError {
       )
     case sqlStates.foreignKeyViolation:
       if (subject.kind === 'create' || subject.kind === 'attach') return refersToNothing(about)
-      return stillReferred(about)
+      return stillReferred(
+        about,
+        'delete the rows that refer to it, or have them refer to rows that stay, then run again',
+      )
     case sqlStates.dependentObjectsStillExist:
-      return stillReferred(about)
+      return stillReferred(about, 'remove what depends on it, then run again')
     case sqlStates.duplicateTable:
     case sqlStates.uniqueViolation:
       return new PartitionAlreadyExistsError(
@@ -224,9 +227,9 @@ function statementError(about: Failure): PartitionError {
   }
 }
 
-function stillReferred({ error, what }: Failure): PartitionReferencedError {
+function stillReferred({ error, what }: Failure, next: string): PartitionReferencedError {
   return new PartitionReferencedError(
-    `${what}: ${describeError(error)}${detailOf(error)}. Nothing was changed; remove what refers to it, then run again.`,
+    `${what}: ${describeError(error)}${detailOf(error)}. Nothing was changed; ${next}.`,
     { cause: error },
   )
 }

@@ -17,6 +17,7 @@ import { refuseToChange } from './table-planner.ts'
 
 /** One table of a fleet. */
 export interface FleetTarget {
+  /** The table, and what is wanted of it. */
   readonly config: ConfigInput
   /** Carries out this plan, as `apply` does; without it the table is planned now. */
   readonly plan?: MaintenancePlan

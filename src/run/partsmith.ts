@@ -22,26 +22,29 @@ import { PartitionLifecycleService } from './service.ts'
 export interface PartsmithOptions {
   /** A `pg` Pool as it is, or what `fromPostgresJs` and `fromPglite` give. It needs room for three connections. */
   readonly pool: ClientSource
-  /** @default PostgreSQL advisory locks on a connection of the same pool */
+  /** What keeps two maintainers from one table. @default PostgreSQL advisory locks on a connection of the same pool */
   readonly locks?: LockManager
   /** How the advisory locks' keys begin. @default 'pg-partsmith' */
   readonly lockPrefix?: string
   /** How the markers in table comments begin. @default 'pg-partsmith' */
   readonly markerPrefix?: string
-  /** @default 'UTC' */
+  /** The session's TimeZone while partitions are attached and rows are moved; null leaves it as it is. @default 'UTC' */
   readonly ddlTimezone?: string | null
   /** The longest wait for a lock, and behind one. @default 100 */
   readonly lockTimeoutMs?: number
-  /** @default 10000 */
+  /** The longest run of one statement. @default 10000 */
   readonly statementTimeoutMs?: number
   /** How long a run tries again for locks of one table that are not free. @default 15000 */
   readonly giveUpAfterMs?: number
-  /** @default false */
+  /** Lets a table be dropped that carries no marker. Leave it off. @default false */
   readonly dropAllowUnmanaged?: boolean
+  /** The calendar of every table, in place of the one that a table's configuration names. */
   readonly periodCalculator?: PeriodCalculator
+  /** Your code before and after each change. */
   readonly hooks?: readonly PartitionLifecycleHooks[]
-  /** @default 300000 */
+  /** The longest one hook may take. @default 300000 */
   readonly hookTimeoutMs?: number
+  /** What is told of a run while it goes on. @default silent */
   readonly logger?: Logger
 }
 

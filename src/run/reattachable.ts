@@ -9,9 +9,9 @@ import type { PartitionTree } from '../model/partition-tree.ts'
 import type { TableName } from '../model/table-name.ts'
 import { formatTableName, sameTable } from '../model/table-name.ts'
 import type { Evidence } from '../plan/evidence.ts'
+import { attachByHand } from '../plan/attach-by-hand.ts'
 import { listed } from '../plan/listed.ts'
 import type { Hindrance } from '../plan/reattached.ts'
-import { attachByHand } from '../plan/reattached.ts'
 import { didYouMean } from './meant-table.ts'
 
 /** Whether the table is a partition of this parent, or marked as one that was. */
@@ -22,9 +22,10 @@ export function isKnown(name: TableName, { partitions, detached }: PartitionTree
 /** Why a table that is not known cannot be attached again. */
 export function whyUnknown(
   name: TableName,
-  { parent, detached }: PartitionTree,
+  tree: PartitionTree,
   { takenNames, markerPrefix }: Pick<Evidence, 'takenNames'> & { readonly markerPrefix: string },
 ): PartitionError {
+  const { parent, detached } = tree
   const [table, whole] = [formatTableName(name), formatTableName(parent.name)]
   const found = takenNames.get(table)
   const what = found?.what
@@ -48,7 +49,7 @@ export function whyUnknown(
         )
       }
       return new PartitionError(
-        `${table} carries no marker of ${whole}, so it is not known which rows it held. Nothing was changed. If it was a partition of it, attach it by hand: ${attachByHand(parent.name, name)}`,
+        `${table} carries no marker of ${whole}, so it is not known which rows it held. Nothing was changed. If it was a partition of it, attach it by hand: ${attachByHand(tree, name)}`,
       )
     }
     case 'an attached partition':

@@ -230,8 +230,9 @@ export class PartitionLifecycleService {
   }
 
   /**
-   * Makes sure that the partition of a moment exists, and does nothing else. Where it cannot be made, the result says
-   * why in `issues` and is no success.
+   * Makes sure that the partition of a moment exists, with the rows of its range that lie in DEFAULT, and does nothing
+   * else. Where it cannot be made, the result says why in `issues` and is no success; where the next run would detach it
+   * again, in `findings`.
    */
   async ensurePartition(
     config: ConfigInput,
@@ -242,8 +243,8 @@ export class PartitionLifecycleService {
       await this.#runs.underLock(config, options, async ({ trusted, record, signal, execute }) => {
         const planned = await this.#planner.plan(trusted, { ...options, signal }, { at: Instant.from(at) })
         refuseToChange(planned.input)
-        const { operations, hindrances } = ensured(planned.input, planned.plan)
-        record.planned({ ...planned.plan, operations })
+        const { operations, findings, hindrances } = ensured(planned.input, planned.plan)
+        record.planned({ ...planned.plan, operations, findings })
         noteErrors(planned.plan, record)
         for (const hindrance of hindrances) record.issue('plan', { error: new PartitionError(hindrance) })
         await execute(planned, operations)

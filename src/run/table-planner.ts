@@ -18,6 +18,7 @@ import type { PartitionMetadataProvider } from './metadata-provider.ts'
 import type { PartitionRepository } from './repository.ts'
 
 export interface PlanOptions {
+  /** Stops the call: what runs on the server is cancelled, locks and connections are released. */
   readonly signal?: AbortSignal
   /** Stands in for the server's clock, for simulations. @default the server's clock */
   readonly now?: InstantLike

@@ -143,7 +143,9 @@ describeCli('reattach', (major, cli) => {
     expect(text).toContain(
       'not attached events_old_3 app.events_old_3 cannot be attached again, and nothing was changed. The marker of app.events_old_3 does not say which rows it held.',
     )
-    expect(text).toContain('attach it by hand: ALTER TABLE "app"."events" ATTACH PARTITION')
+    expect(text).toMatch(
+      /attach it by hand: SET lock_timeout = '100ms'; ALTER TABLE "app"\."events_old_3" ADD CONSTRAINT attached_by_hand CHECK .* ALTER TABLE "app"\."events" ATTACH PARTITION/,
+    )
     // What is said as the reason is not said again as a finding.
     expect(text.match(/does not say which rows it held/g)).toHaveLength(1)
     expect(text).toContain(' attached events_old_2')
@@ -166,7 +168,7 @@ describeCli('reattach', (major, cli) => {
     const { code, stdout } = await cli(reattach('events_old_1'), { cwd })
     expect(code).toBe(3)
     expect(unwrapped(stdout)).toContain(
-      'Run `maintain` without --allow-destructive (allowDestructive: false), which finishes the detach and drops nothing, then ask again.',
+      'Run `maintain` without --allow-destructive (allowDestructive: false), which finishes the detach and drops nothing, then ask again, both before a scheduled run that may drop it.',
     )
     expect((await cli(['maintain', '--table', 'events'], { cwd })).stdout).toContain('Finalized 1')
     expect((await cli(reattach('events_old_1'), { cwd })).stdout).toContain('  attached  events_old_1')

@@ -48,12 +48,12 @@ describeEachServer('rows of DEFAULT that are astray', (major) => {
     }
   })
 
-  it('are to be moved by a function of the library where it does that, and by hand where it refuses', async () => {
+  it('are to be moved by `ensure` where it does that, and by hand where it refuses', async () => {
     await using database = await createDatabase(major)
     await database.sql(`${events} INSERT INTO events SELECT g, '2020-01-01' FROM generate_series(1, 3000) g`)
     const few = astray(await plan(database))?.next
     expect(few).toBe(
-      'Make the partitions of their periods with ensurePartition of the library, which moves those that have a key, or delete them.',
+      'Make the partitions of their periods with `pg-partsmith ensure` (ensurePartition), which moves those that have a key, or delete them.',
     )
     const limited = astray(await plan(database, {}, { ...config, maxRowsFromDefault: 1000 }))?.next
     expect(limited).toMatch(
@@ -70,7 +70,7 @@ describeEachServer('rows of DEFAULT that are astray', (major) => {
     const tight = createPartsmith({ pool: database.pool, lockTimeoutMs: 1 })
     const refused = astray(await tight.plan(config, { now }))?.next
     expect(refused).toMatch(
-      /^Delete them, or move them by hand, in small steps; ensurePartition of the library refuses to, because to read all of DEFAULT takes about \d+ ms under a lock .* longer than the 1 ms /,
+      /^Delete them, or move them by hand, in small steps; `pg-partsmith ensure` \(ensurePartition\) refuses to, because to read all of DEFAULT takes about \d+ ms under a lock .* longer than the 1 ms /,
     )
     expect(await ensured(tight, '2018-01-01T00:00:00Z')).toContain('PostgreSQL reads all of it under a lock')
 
@@ -78,7 +78,7 @@ describeEachServer('rows of DEFAULT that are astray', (major) => {
       INSERT INTO events VALUES (1, '2020-01-01');
       CREATE TABLE notes (id int, at timestamptz, FOREIGN KEY (id, at) REFERENCES events (id, at))`)
     expect(astray(await plan(database))?.next).toMatch(
-      /refuses to, because public\.notes refers to this table \(notes_id_at_fkey\), and a moved row would lose its references\.$/,
+      /moves none of them, because public\.notes refers to this table \(notes_id_at_fkey\), and a moved row would lose its references\. Move them by hand in one transaction, .* Or delete them, with what refers to them\.$/,
     )
     expect(await ensured(createPartsmith({ pool: database.pool }))).toContain('would lose its references')
   })

@@ -93,9 +93,24 @@ describeEachServer('rows of a new range that lie in DEFAULT', (major) => {
       findings: ['rows-astray-in-default'],
     })
     const partsmith = createPartsmith({ pool: database.pool })
-    await partsmith.service.ensurePartition(monthly, '2025-07-10T00:00:00Z', { now })
+    const cured = await partsmith.service.ensurePartition(monthly, '2025-07-10T00:00:00Z', { now })
+    expect(cured).toMatchObject({ success: true, findings: [], operations: [{ rowsMoved: 1 }] })
     await converges(database, { config: monthly, now, operations: [] })
     expect(await idsIn(database, 'events__2025_07')).toEqual([1])
+  })
+
+  it('and are put right by ensurePartition in part: what is left is counted, and what expires is said', async () => {
+    await using database = await createDatabase(major)
+    await database.sql(`${events} ${march} ${rest}
+      INSERT INTO events SELECT g, '2025-07-05 00:00:00+00' FROM generate_series(1, 3) g;
+      INSERT INTO events SELECT g, '2025-08-05 00:00:00+00' FROM generate_series(4, 5) g;`)
+    const { service } = createPartsmith({ pool: database.pool })
+    const config = { ...monthly, retentionCount: 3 }
+    const { operations, findings } = await service.ensurePartition(config, '2025-07-10T00:00:00Z', { now })
+    expect(operations).toMatchObject([{ rowsMoved: 3 }])
+    expect(findings.map(({ code }) => code)).toEqual(['rows-astray-in-default', 'reattached-expired'])
+    expect(findings[0]?.message).toMatch(/holds 2 rows from before .* `maintain` moves none of them/)
+    expect(findings[1]?.message).toMatch(/events__2025_07 has expired .* takes it out again/)
   })
 
   it('are too many: it is said how many, and nothing is planned for that period', async () => {

@@ -201,7 +201,7 @@ describeEachServer('a table that others refer to', (major) => {
         ])
         expect(result.issues[0]).toMatchObject({ step: 'detach', code: 'partition-referenced' })
         expect(result.issues[0]?.message).toMatch(
-          /^public\.events: cannot detach public\.events__2026_01: .*remove what refers to it, then run again\.$/,
+          /^public\.events: cannot detach public\.events__2026_01: .*delete the rows that refer to it, or have them refer to rows that stay, then run again\.$/,
         )
         expect(result.withheldCount).toBe(0)
         expect(await attachedTo(database, monthly)).toContain(attachedMonth('2026-01'))
@@ -222,6 +222,7 @@ describeEachServer('a table that others refer to', (major) => {
         findings: ['rows-in-default-referenced'],
       })
       expect(plan.findings[0]?.message).toContain('public.notes refers to this table (notes_id_at_fkey)')
+      expect(plan.findings[0]?.next).toMatch(/^Move them by hand in one transaction, .* --allow-destructive /)
       expect(await database.sql('SELECT count(*)::int AS n FROM notes WHERE id IS NOT NULL')).toEqual([
         { n: 1 },
       ])

@@ -13,6 +13,7 @@ import { eachTable, lookAtFleet } from '../each-table.ts'
 import { type ExitCode, worstOf } from '../exit-code.ts'
 import { exitCodeOfFindings } from '../failure-code.ts'
 import { planAsData, writePlanFile } from '../plan-file.ts'
+import type { RunBudget } from '../render/lock-words.ts'
 import { printable } from '../render/printable.ts'
 import { renderPlan, summarizePlans } from '../render/plan.ts'
 import { counted } from '../render/quantities.ts'
@@ -43,7 +44,7 @@ export async function planTables(workspace: Workspace, options: PlanCommandOptio
   })
   const tables = await eachTable(workspace, 'planning', async (table): Promise<TableReport> => {
     const { config } = table
-    const { plan, blockers } = looked(config)
+    const { plan, blockers, budget } = looked(config)
     const sql = options.sql
       ? await partsmith.service.renderSql(config, plan, { signal: io.signal })
       : undefined
@@ -57,7 +58,9 @@ export async function planTables(workspace: Workspace, options: PlanCommandOptio
         options.check && plan.operations.length > 0 ? 2 : 0,
       ]),
       lines: (page) =>
-        renderPlan({ ...table, plan, ...(blockers && { blockers }) }, page, { locks: options.locks }),
+        renderPlan({ ...table, plan, ...(blockers && { blockers }), ...(budget && { budget }) }, page, {
+          locks: options.locks,
+        }),
       fields: {
         plan: planAsData(plan),
         // Beside the plan and not in it: it changes by the second, and a plan is carried out as it was saved.
@@ -76,7 +79,7 @@ export async function planTables(workspace: Workspace, options: PlanCommandOptio
   }
 }
 
-type Looked = FleetPlan & { readonly blockers?: PlanBlockers }
+type Looked = FleetPlan & { readonly blockers?: PlanBlockers; readonly budget?: RunBudget }
 
 /** Who is in the way now, read once for all tables. */
 async function withBlockers(
@@ -85,11 +88,23 @@ async function withBlockers(
 ): Promise<readonly Looked[]> {
   const plans = planned.flatMap((answer) => ('plan' in answer ? [answer.plan] : []))
   const seen = await partsmith.service.blockersOf(plans, { signal: io.signal })
+  const budget = await budgetOf(partsmith, plans, io.signal)
   const ofPlan = new Map(plans.map((plan, index) => [plan, seen[index]]))
   return planned.map((answer) => {
     const blockers = 'plan' in answer ? ofPlan.get(answer.plan) : undefined
-    return blockers ? { ...answer, blockers } : answer
+    return blockers ? { ...answer, blockers, ...(budget && { budget }) } : answer
   })
+}
+
+/** The server of one table is that of all. */
+async function budgetOf(
+  { repo, metadata }: Workspace['partsmith'],
+  [first]: readonly MaintenancePlan[],
+  signal: AbortSignal,
+): Promise<RunBudget | undefined> {
+  if (!first) return undefined
+  const { server } = await metadata.readTree(first.table, { signal })
+  return { budget: repo.budget, deadlockTimeoutMs: server.deadlockTimeoutMs }
 }
 
 function closingOf(about: {

@@ -1,6 +1,13 @@
-import { formatTableName, type LockUse, type Operation, type TableName } from '../../index.ts'
+import {
+  formatTableName,
+  type LockBudget,
+  type LockUse,
+  type Operation,
+  type TableName,
+  worstCase,
+} from '../../index.ts'
 import { printable, tableText } from './printable.ts'
-import { counted, formatSize } from './quantities.ts'
+import { counted, formatSize, formatTook } from './quantities.ts'
 
 /** One row for each lock of an operation: relation, mode, what it blocks; of many partitions of one table the first. */
 export function lockRows({ locks }: Operation): readonly (readonly string[])[] {
@@ -39,6 +46,47 @@ export function scanLines(operation: Operation): readonly string[] {
         ? `looks through ${tableText(relation)} (${formatSize(bytes)}) for rows that refer to it while it holds these locks: about ${estimatedMs} ms`
         : `reads ${formatSize(bytes)} of ${tableText(relation)}${isDefault(relation, locks) ? ` (twice its size without an index on the key)${moves}` : ''} while it holds these locks: about ${estimatedMs} ms`,
     )
+}
+
+/** How long the locks are held where that is not the time to read a table; nothing where it is not known. */
+export function momentLine(operation: Operation): readonly string[] {
+  const { kind, scans } = operation
+  if (scans.some(({ bytes }) => bytes > 0)) return []
+  switch (kind) {
+    case 'create':
+      if (operation.rowsInDefault > 0) return []
+      return [
+        operation.excludesFromDefault
+          ? 'holds these locks for a moment; DEFAULT is read before, while readers and writers go on'
+          : forAMoment,
+      ]
+    case 'detach':
+    case 'drop':
+    case 'unmark':
+    case 'readmit':
+      return [forAMoment]
+    // What they read or wait for is not known beforehand.
+    case 'attach':
+    case 'finalize':
+      return []
+  }
+}
+
+const forAMoment = 'holds these locks for a moment: no rows are read, only the catalog is changed'
+
+/** What a run may cost others at most, in the numbers of this configuration and server. */
+export function budgetLine({ budget, deadlockTimeoutMs }: RunBudget): string {
+  const { attempts, longestWaitMs } = worstCase(budget, deadlockTimeoutMs)
+  const tries =
+    attempts === 1
+      ? 'What finds a lock taken is not tried again in this run'
+      : `What finds a lock taken is tried up to ${attempts} times, for ${formatTook(budget.giveUpAfterMs)} in all (giveUpAfterMs)`
+  return `Others wait at most ${formatTook(longestWaitMs)} at a time (lockTimeoutMs): then it gives way. ${tries}; the next run goes on.`
+}
+
+export interface RunBudget {
+  readonly budget: LockBudget
+  readonly deadlockTimeoutMs: number
 }
 
 function isDefault(relation: TableName, locks: Operation['locks']): boolean {

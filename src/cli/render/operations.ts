@@ -8,7 +8,15 @@ import {
 } from '../../index.ts'
 import { alignColumns, alignWithin, displayWidth, wrap } from './columns.ts'
 import { listed } from './listed.ts'
-import { exclusivelyLocked, lockedWith, lockRows, scanLines, standbyLine, waitLine } from './lock-words.ts'
+import {
+  exclusivelyLocked,
+  lockedWith,
+  lockRows,
+  momentLine,
+  scanLines,
+  standbyLine,
+  waitLine,
+} from './lock-words.ts'
 import { formatRange } from './moment.ts'
 import { partitionText, printable, tableText } from './printable.ts'
 import { counted, formatCount, formatSize } from './quantities.ts'
@@ -39,17 +47,19 @@ export function renderOperations(
     ]),
     { indent: '  ', columns: page.columns, cuts: [4, 3], rest: inner },
   )
+  const locksOf = (operation: Operation, size: number): readonly string[] => {
+    if (!options.locks) return []
+    const found = options.blockers?.operations.find(({ id }) => id === operation.id)
+    const name = size === 1 ? undefined : 'the partition'
+    return renderLocks(operation, { inner, page, blockers: found?.blockers, name })
+  }
+  const notes = operations.map((each) => [notesOf(each), ...locksOf(each, 2)].join('\n'))
   const lines: string[] = []
   for (const [index, operation] of operations.entries()) {
     lines.push(...(rows[index] ?? []))
-    if (options.locks) {
-      const found = options.blockers?.operations.find(({ id }) => id === operation.id)
-      lines.push(...renderLocks(operation, { inner, page, blockers: found?.blockers }))
-    }
-    const next = operations[index + 1]
-    if (next && sameNotes(operation, next)) continue
-    const size = groupSize(operations, index)
-    lines.push(...renderNotes(operation, { inner, size, page }))
+    if (notes[index + 1] === notes[index]) continue
+    const size = index - notes.slice(0, index).findLastIndex((other) => other !== notes[index])
+    lines.push(...locksOf(operation, size), ...renderNotes(operation, { inner, size, page }))
   }
   return lines
 }
@@ -86,11 +96,14 @@ function renderLocks(
     readonly inner: string
     readonly page: Page
     readonly blockers: readonly LockHolder[] | undefined
+    /** What the partition is called; left out, by its name. */
+    readonly name: string | undefined
   },
 ): readonly string[] {
-  const { inner, page, blockers } = about
+  const { inner, page, blockers, name } = about
   const { style, columns } = page
-  const rows = lockRows(operation)
+  const named = name === undefined ? (text: string) => text : renaming(operation, name)
+  const rows = lockRows(operation).map((row) => row.map(named))
   const table = alignColumns(rows)
   const lines = table.every((row) => displayWidth(inner) + 7 + displayWidth(row) <= columns)
     ? table
@@ -99,12 +112,15 @@ function renderLocks(
       )
   const wait = waitLine(operation)
   const labelled = (label: string, text: string): readonly string[] =>
-    wrap(text, { first: `${inner}${label.padEnd(5)}  `, rest: `${inner}${' '.repeat(9)}`, columns })
+    wrap(named(text), { first: `${inner}${label.padEnd(5)}  `, rest: `${inner}${' '.repeat(9)}`, columns })
   return [
     ...lines.map((line, index) => style.muted(`${inner}${index === 0 ? 'locks' : '     '}  ${line}`)),
-    ...[...scanLines(operation), ...(wait === undefined ? [] : [wait]), standbyLine(operation)].flatMap(
-      (text) => labelled('', text).map((line) => style.muted(line)),
-    ),
+    ...[
+      ...scanLines(operation),
+      ...momentLine(operation),
+      ...(wait === undefined ? [] : [wait]),
+      standbyLine(operation),
+    ].flatMap((text) => labelled('', text).map((line) => style.muted(line))),
     ...(blockers === undefined
       ? []
       : blockers.length === 0
@@ -115,6 +131,15 @@ function renderLocks(
             ),
           )),
   ]
+}
+
+/** Calls the partition by another name, which is the same for all of a group. */
+function renaming({ partition }: Operation, name: string): (text: string) => string {
+  const own = tableText(partition)
+  return (text) =>
+    text
+      .split(own)
+      .reduce((left, right) => (/^\w/.test(right) ? `${left}${own}${right}` : `${left}${name}${right}`))
 }
 
 function renderNotes(
@@ -181,20 +206,7 @@ function usedAndLocked({ locks }: Operation): string {
   return listed(names.length > 0 ? names : exclusivelyLocked(locks))
 }
 
-function sameNotes(a: Operation, b: Operation): boolean {
-  return notesOf(a) === notesOf(b)
-}
-
 function notesOf(operation: Operation): string {
   const rows = 'rowsInDefault' in operation ? operation.rowsInDefault : 0
   return JSON.stringify([operation.kind, operation.reason.text, operation.hazards, rows])
-}
-
-/** How many operations share the notes that stand below the one at `last`. */
-function groupSize(operations: readonly Operation[], last: number): number {
-  const own = operations[last]
-  if (!own) return 0
-  const before = operations.slice(0, last)
-  const different = before.findLastIndex((other) => !sameNotes(other, own))
-  return last - different
 }

@@ -2,6 +2,7 @@ import type { Finding, MaintenancePlan, PlanBlockers } from '../../index.ts'
 import { isDestructive } from '../../index.ts'
 import { wrap } from './columns.ts'
 import { nothingToDo, renderFindings } from './findings.ts'
+import { budgetLine, type RunBudget } from './lock-words.ts'
 import { renderOperations } from './operations.ts'
 import { printable } from './printable.ts'
 import { counted } from './quantities.ts'
@@ -12,11 +13,13 @@ export interface PlanView extends TableWishes {
   readonly plan: MaintenancePlan
   /** Who is in the way; left out where nobody has looked. */
   readonly blockers?: PlanBlockers
+  /** What a run may cost others; left out where locks are not shown. */
+  readonly budget?: RunBudget
 }
 
 /** The plan of one table for people; says nothing about what becomes of it. */
 export function renderPlan(
-  { plan, blockers, ...wishes }: PlanView,
+  { plan, blockers, budget, ...wishes }: PlanView,
   page: Page,
   options: { readonly locks: boolean } = { locks: false },
 ): readonly string[] {
@@ -30,6 +33,9 @@ export function renderPlan(
     '',
     ...(operations.length > 0 ? operations : [`  ${page.style.muted(nothingToDo(plan.findings))}`]),
     '',
+    ...(budget && operations.length > 0
+      ? [...wrap(budgetLine(budget), { first: '  ', columns: page.columns }), '']
+      : []),
     ...adviceLines(blockers, page),
     ...renderFindings(plan.findings, page),
   ]

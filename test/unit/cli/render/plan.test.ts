@@ -1,5 +1,6 @@
 import type { Operation } from '../../../../src/index.ts'
 import { lockUse, lockUsesBelow } from '../../../../src/plan/lock-use.ts'
+import { defaultBudget, type LockBudget } from '../../../../src/sql/lock-budget.ts'
 import { describe, expect, it } from 'vitest'
 import { renderPlan, summarizePlans } from '../../../../src/cli/render/plan.ts'
 import { plainPage } from '../../../../src/cli/render/style.ts'
@@ -8,6 +9,10 @@ import { configOf, createOf, detachOf, dropOf, planOf } from '../../../support/c
 const april = { from: '2026-04-01 00:00:00+00', to: '2026-05-01 00:00:00+00' }
 const may = { from: '2026-05-01 00:00:00+00', to: '2026-06-01 00:00:00+00' }
 const january = { from: '2026-01-01 00:00:00+00', to: '2026-02-01 00:00:00+00' }
+
+function budgetOf(lockTimeoutMs: number, giveUpAfterMs: number): LockBudget {
+  return { ...defaultBudget, lockTimeoutMs, giveUpAfterMs }
+}
 
 const kept = (name: string, until: string, next = 'Nothing to do.') =>
   ({
@@ -89,6 +94,7 @@ describe('a plan for people', () => {
   1  detach  events__2026_01  2026-01-01 to 2026-02-01  1.2 MB, ~20,160 rows
              locks  app.events  ACCESS EXCLUSIVE     blocks reads and writes of app.events
                     app.users   SHARE ROW EXCLUSIVE  blocks writes of app.users; reads go on
+                    holds these locks for a moment: no rows are read, only the catalog is changed
                     on a standby, queries of app.events that run on are cancelled
                       (max_standby_streaming_delay)
              2 partitions are kept, and this one is older
@@ -98,10 +104,59 @@ describe('a plan for people', () => {
                       reads and writes of app.events go on; VACUUM and ALTER wait
                     app.events__2026_04  ACCESS EXCLUSIVE
                       blocks nobody: it is new
+                    holds these locks for a moment: no rows are read, only the catalog is changed
                     on a standby, no query is cancelled
              3 partitions are wanted from the current one on
 `,
     )
+  })
+
+  it('says the locks of a group once, and what others wait at most in the numbers of the configuration', () => {
+    const names = ['events__2026_04', 'events__2026_05']
+    const plan = planOf({
+      operations: [createOf('events__2026_04', april), createOf('events__2026_05', may)],
+    })
+    const page = { ...plainPage, columns: 120 }
+    const view = {
+      config: configOf(),
+      plan,
+      budget: { budget: budgetOf(200, 5_000), deadlockTimeoutMs: 1_000 },
+    }
+    const text = renderPlan(view, page, { locks: true }).join('\n')
+    expect(text).toContain(
+      `  1  create  events__2026_04  2026-04-01 to 2026-05-01
+  2  create  events__2026_05  2026-05-01 to 2026-06-01
+             locks  app.events     SHARE UPDATE EXCLUSIVE  reads and writes of app.events go on; VACUUM and ALTER wait
+                    the partition  ACCESS EXCLUSIVE        blocks nobody: it is new
+                    holds these locks for a moment: no rows are read, only the catalog is changed
+                    on a standby, no query is cancelled
+             each: 3 partitions are wanted from the current one on
+`,
+    )
+    for (const name of names) expect(text.match(new RegExp(name, 'g'))).toHaveLength(1)
+    expect(text).toMatch(
+      /Others wait at most 200 ms at a time \(lockTimeoutMs\): then it gives way\. What finds a lock taken\s+is tried up to \d+ times, for 5\.0 s in all \(giveUpAfterMs\); the next run goes on\./,
+    )
+    const once = { ...view, budget: { budget: budgetOf(5_000, 0), deadlockTimeoutMs: 1_000 } }
+    expect(renderPlan(once, page, { locks: true }).join('\n')).toMatch(
+      /at most 800 ms at a time \(lockTimeoutMs\): then it gives way\. What finds a lock taken\s+is not tried again/,
+    )
+  })
+
+  it('does not say in one what differs: a name that only begins like the partition is another', () => {
+    const events = { schema: 'app', name: 'events' }
+    const operations = ['events__2026_04', 'events__2026_05'].map((name) => ({
+      ...createOf(name, april),
+      locks: [
+        lockUse('parent', events, 'SHARE UPDATE EXCLUSIVE'),
+        lockUse('referencing', { schema: 'app', name: `${name}_old` }, 'ACCESS EXCLUSIVE'),
+      ],
+    }))
+    const text = renderPlan({ config: configOf(), plan: planOf({ operations }) }, plainPage, {
+      locks: true,
+    }).join('\n')
+    expect(text).toContain('app.events__2026_04_old')
+    expect(text).toContain('app.events__2026_05_old')
   })
 
   it('tells the first of many partitions that are locked with what they are below, and counts the others', () => {
@@ -129,6 +184,7 @@ describe('a plan for people', () => {
                     app.tenants1                           ACCESS EXCLUSIVE  blocks reads and writes of app.tenants1
                     app.tenants2                           ACCESS EXCLUSIVE  blocks reads and writes of app.tenants2
                     and 28 more partitions of app.tenants  ACCESS EXCLUSIVE  likewise
+                    holds these locks for a moment: no rows are read, only the catalog is changed
                     on a standby, queries of app.tenants with its partitions that run on are
                       cancelled (max_standby_streaming_delay)
              2 partitions are kept, and this one is older
