@@ -1,17 +1,16 @@
 import { PartitionError } from '../errors.ts'
 import { formatTableName } from '../model/table-name.ts'
 import type { DetachOperation, FinalizeOperation } from '../plan/operation.ts'
-import { attachByHand } from '../plan/reattached.ts'
 import { describeError } from './sql-state.ts'
 
 /** Says of a table that is detached that its marker may be gone: nothing would ever find it again by itself. */
 export function leftUnmarked(
-  { parent, partition, guard }: DetachOperation | FinalizeOperation,
+  { parent, partition }: DetachOperation | FinalizeOperation,
   why: unknown,
 ): PartitionError {
   const name = formatTableName(partition)
   return new PartitionError(
-    `${formatTableName(parent)}: ${name} is detached, and it could not be made sure that it still has its marker (${describeError(why)}). Look at its comment: without a marker no run attaches or drops it. If it has none, mark it with \`pg-partsmith adopt\` (adoptPartition), or attach it again by hand: ${attachByHand(parent, partition, guard.boundText)}`,
+    `${formatTableName(parent)}: ${name} is detached, and it could not be made sure that it still has its marker (${describeError(why)}). Look at its comment: without a marker no run attaches or drops it. If it has none, mark it with \`pg-partsmith adopt\` (adoptPartition); with one it can be attached again with \`pg-partsmith reattach\` (reattachPartition).`,
     { cause: why },
   )
 }
