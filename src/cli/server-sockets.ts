@@ -47,12 +47,12 @@ export class ServerSockets {
   }
 
   /** Waits for the connections to end by themselves, and not for long. */
-  async end(...ends: readonly (Promise<unknown> | undefined)[]): Promise<void> {
+  async end(ended: Promise<unknown> = Promise.resolve()): Promise<void> {
     let timer: NodeJS.Timeout | undefined
     const late = new Promise((resolve) => {
       timer = setTimeout(resolve, farewellMs)
     })
-    await Promise.race([Promise.allSettled(ends), late])
+    await Promise.race([ended.catch(() => undefined), late])
     clearTimeout(timer)
     this.#stopLooking()
     this.#closeAll()

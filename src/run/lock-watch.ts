@@ -56,8 +56,7 @@ const askEveryMs = 1_000
  * is called before the first lock is asked for. Rejects with `Unwatched` where there is no such session.
  */
 export async function watchOver(client: DatabaseClient, watched: Watched): Promise<Watching> {
-  const nothing = (): Promise<void> => Promise.resolve()
-  if (!client.capabilities.concurrentSessions) return { spare: nothing, stop: nothing }
+  if (!client.capabilities.concurrentSessions) return nobodyToWatch
   const over = new AbortController()
   const watch = new Watch(await openWatch(client, watched), watched, over.signal)
   const running = watch.run().catch((error: unknown) => {
@@ -82,6 +81,9 @@ export async function watchOver(client: DatabaseClient, watched: Watched): Promi
   }
 }
 
+/** Of one session alone. */
+const nobodyToWatch: Watching = { spare: () => Promise.resolve(), stop: () => Promise.resolve() }
+
 export function sessionsWaited(waiting: number, longestMs: number): string {
   return `${waiting} session${waiting === 1 ? '' : 's'} waited behind it, for up to ${longestMs} ms`
 }
@@ -100,7 +102,7 @@ interface OpenWatch {
  * Taken before there is anything to watch: those who wait for our locks may hold all other connections by then. A
  * pooler keeps a connection to the server only for a transaction, so there it is begun at once.
  */
-async function openWatch(client: DatabaseClient, { mostMs }: Watched): Promise<OpenWatch> {
+async function openWatch(client: DatabaseClient, { mostMs, tables }: Watched): Promise<OpenWatch> {
   const taken: { connection?: DatabaseConnection; isLate?: true } = {}
   const open = async (): Promise<OpenWatch> => {
     const connection = await openConnection(client, undefined)
@@ -117,7 +119,9 @@ async function openWatch(client: DatabaseClient, { mostMs }: Watched): Promise<O
       await beginPooled({ send: ask }, begin)
       await ask(watchSettings)
     }
-    const limit = Math.max(answerMs.least, Math.min(mostMs, answerMs.most)) + 2 * roundTripMs(client)
+    // What is pending has no lock that readers and writers wait for, and cut short it stays pending.
+    const silence = tables ? answerMs.most : Math.max(answerMs.least, Math.min(mostMs, answerMs.most))
+    const limit = silence + 2 * roundTripMs(client)
     const send: Send = (text) => within(ask(text), { ms: Math.ceil(limit), what: 'answer' })
     const both = client.capabilities.severalStatements
       ? [`${begin};\n${watchSettings}`]

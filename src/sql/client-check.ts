@@ -1,6 +1,7 @@
 /**
  * Settings of a transaction that stands open while nothing is sent, so that the server soon finds out that its client is
- * gone with the network. Otherwise it would keep the transaction for hours: two, and then eleven minutes, on Linux.
+ * gone with the network. That is after a minute; otherwise it
+ * would keep the transaction for hours: two, and then eleven minutes, on Linux.
  *
  * Any role may set them. On a Unix socket, and where a platform has none, the server leaves them alone.
  */
@@ -8,6 +9,3 @@ export const noticeLostClient = `pg_catalog.set_config('tcp_keepalives_idle', '3
        pg_catalog.set_config('tcp_keepalives_interval', '10', true) AS keepalives_interval,
        pg_catalog.set_config('tcp_keepalives_count', '3', true) AS keepalives_count,
        pg_catalog.set_config('tcp_user_timeout', '60000', true) AS user_timeout`
-
-/** How long such a transaction outlasts its client, in seconds. */
-export const lostClientSeconds = 60

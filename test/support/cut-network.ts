@@ -1,7 +1,7 @@
 /** A way to a server that can be cut without anybody being told, as a network is. */
 
 import { once } from 'node:events'
-import type { AddressInfo, Socket } from 'node:net'
+import type { Server, Socket } from 'node:net'
 import { connect, createServer } from 'node:net'
 import { onTestFinished } from 'vitest'
 
@@ -24,23 +24,16 @@ export async function networkTo(database: TestDatabase, cutAt?: string): Promise
     const far = connect({ host: hostname, port: Number(port), allowHalfOpen: true })
     const link = (from: Socket, to: Socket): void => {
       sockets.add(from)
-      const onward =
-        (act: () => unknown): (() => void) =>
-        () => {
-          if (!state.isCut) act()
-        }
       from.on('data', (data: Buffer) => {
         if (from === near && cutAt !== undefined && data.includes(cutAt)) state.isCut = true
         if (!state.isCut) to.write(data)
       })
-      from.on(
-        'end',
-        onward(() => to.end()),
-      )
-      from.on(
-        'close',
-        onward(() => to.destroy()),
-      )
+      from.on('end', () => {
+        if (!state.isCut) to.end()
+      })
+      from.on('close', () => {
+        if (!state.isCut) to.destroy()
+      })
       from.on('error', () => undefined)
     }
     link(near, far)
@@ -53,7 +46,7 @@ export async function networkTo(database: TestDatabase, cutAt?: string): Promise
     for (const socket of sockets) socket.destroy()
   })
   const url = new URL(database.url)
-  url.host = `127.0.0.1:${(server.address() as AddressInfo).port}`
+  url.host = `127.0.0.1:${portOf(server)}`
   return {
     url: url.href,
     cut: () => {
@@ -63,4 +56,11 @@ export async function networkTo(database: TestDatabase, cutAt?: string): Promise
       return state.isCut
     },
   }
+}
+
+export function portOf(server: Server): number {
+  const address = server.address()
+  if (typeof address !== 'object' || address === null)
+    throw new Error('The server does not listen on a port.')
+  return address.port
 }
