@@ -16,7 +16,7 @@ const reasons: Readonly<Record<ReasonCode, readonly [readonly OperationKind[], s
   'create-ahead': [['create'], 'the period lies in the creation horizon and nothing covers it'],
   explicit: [
     ['create', 'attach'],
-    '`ensurePartition` or `reattachPartition` (`pg-partsmith reattach`) asked for it',
+    '`ensurePartition` or `reattachPartition` (`pg-partsmith ensure`, `reattach`) asked for it',
   ],
   'wanted-again': [['attach'], 'a detached table holds a period that is wanted again'],
   'detach-pending': [['finalize'], 'a concurrent detach was begun and not finished'],

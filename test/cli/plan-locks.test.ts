@@ -22,6 +22,11 @@ describeCli('plan --locks', (major, cli) => {
       ),
     )
     expect(stdout).toContain('on a standby, queries of')
+    expect(unwrapped(stdout)).toMatch(
+      /Others wait at most 100 ms at a time \(lockTimeoutMs\): then it gives way\. What finds a lock taken is tried up to \d+ times, for 15\.0 s in all \(giveUpAfterMs\); the next run goes on\./,
+    )
+    // Three partitions, and what is the same of all is said once.
+    expect(stdout.match(/the partition +ACCESS EXCLUSIVE/g)).toHaveLength(1)
     expect(code).toBe(0)
 
     const json = JSON.parse((await cli(['plan', '--locks', '--output', 'json'], { cwd })).stdout)

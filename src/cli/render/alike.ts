@@ -73,7 +73,8 @@ function sentenceOf(about: Said, rest: string, index: number): Sentence {
   const table = relation ? formatTableName(relation) : ''
   const key = relation ? `${rest}\n${withoutFigures(exact)}` : `alone ${index}`
   // A period that the sentence does not name is not missed.
-  const period = range && about.message.includes(range.from) ? `${range.from} to ${range.to}` : ''
+  const isNamed = withoutNames({ ...about, relation: undefined }) !== about.message
+  const period = range && isNamed ? `${range.from} to ${range.to}` : ''
   return { exact, key, ofTable: `${table}\n${key}`, table, period }
 }
 

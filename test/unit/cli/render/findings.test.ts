@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import { assert, constantFrom, integer, oneof, property, tuple, uniqueArray } from 'fast-check'
 import { describe, expect, it } from 'vitest'
 
 import { renderFindings } from '../../../../src/cli/render/findings.ts'
@@ -47,13 +47,13 @@ describe('findings that say the same', () => {
   })
 
   it('vanish never: each is named by its table and period, or counted', () => {
-    const tables = fc.constantFrom('events', 'audit', 'metrics', 'queue', 'log')
-    const some = fc.oneof(
-      fc.tuple(tables, fc.integer({ min: 10, max: 16 })).map(([table, day]) => inDefault(table, day)),
+    const tables = constantFrom('events', 'audit', 'metrics', 'queue', 'log')
+    const some = oneof(
+      tuple(tables, integer({ min: 10, max: 16 })).map(([table, day]) => inDefault(table, day)),
       tables.map(nameTaken),
     )
-    fc.assert(
-      fc.property(fc.uniqueArray(some, { maxLength: 12, selector: JSON.stringify }), (findings) => {
+    assert(
+      property(uniqueArray(some, { maxLength: 12, selector: JSON.stringify }), (findings) => {
         const seen = blocksOf(findings).map((block) => {
           const [said = '', others = ''] = block.split(' The same is true of ')
           const hidden = Number(/ and (\d+) more/.exec(others)?.[1] ?? 0)
