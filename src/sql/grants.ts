@@ -1,10 +1,11 @@
 import type { Grant } from '../plan/grants.ts'
+import { readable } from './readable.ts'
 import type { Sql } from './sql.ts'
-import { ident, join, qualified, sql, toText } from './sql.ts'
+import { ident, join, qualified, sql } from './sql.ts'
 
 /** The statement of a grant, for a server of this version. Whoever may grant it runs it; the tool does not. */
 export function grantText(grant: Grant, { versionNum }: { readonly versionNum: number }): string {
-  return `${toText(grantStatement(grant, versionNum))};`
+  return `${readable(grantStatement(grant, versionNum))};`
 }
 
 function grantStatement(grant: Grant, versionNum: number): Sql {

@@ -1,5 +1,4 @@
-import type { GrantWithText, TableGrants } from '../../index.ts'
-import { printable } from './printable.ts'
+import { type GrantWithText, sqlComment, type TableGrants } from '../../index.ts'
 import { counted } from './quantities.ts'
 
 /** Renders what is missing as SQL for psql, each statement once, however many tables need it. */
@@ -18,12 +17,12 @@ export function renderGrants(
       ? `Nothing is missing: the role ${role} can maintain ${tables}.`
       : `What the role ${role} is missing to maintain ${tables}:`
   return [
-    ...(seen.length === 0 ? [] : [comment(head)]),
+    ...(seen.length === 0 ? [] : [sqlComment(head)]),
     ...needed.flatMap((grant) => statement(grant)),
     ...optional.flatMap((grant) =>
       withOptional
         ? statement(grant)
-        : [...grant.whys.map((why) => comment(`Good to have: ${why}:`)), comment(grant.sql)],
+        : [...grant.whys.map((why) => sqlComment(`Good to have: ${why}:`)), sqlComment(grant.sql)],
     ),
   ]
     .map((line) => `${line}\n`)
@@ -57,14 +56,9 @@ function statement({ kind, whys, sql }: Needed): readonly string[] {
     ...whys
       .slice(0, mostReasons)
       .map((why) =>
-        comment(kind === 'ownership' ? `${why}. Give it to another role, such as this one:` : why),
+        sqlComment(kind === 'ownership' ? `${why}. Give it to another role, such as this one:` : why),
       ),
-    ...(more > 0 ? [comment(`and for ${more} more tables`)] : []),
-    kind === 'ownership' ? comment(sql) : sql,
+    ...(more > 0 ? [sqlComment(`and for ${more} more tables`)] : []),
+    kind === 'ownership' ? sqlComment(sql) : sql,
   ]
-}
-
-/** A line end in a name must not end the comment. */
-function comment(text: string): string {
-  return `-- ${printable(text).replaceAll('\n', ' ')}`
 }
