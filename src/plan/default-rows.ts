@@ -1,4 +1,4 @@
-import { defaultPartition } from '../model/partition-tree.ts'
+import { defaultPartition, foreignTableIn } from '../model/partition-tree.ts'
 import type { TableName } from '../model/table-name.ts'
 import { formatTableName } from '../model/table-name.ts'
 import type { Evidence, EvidenceRequest } from './evidence.ts'
@@ -10,14 +10,14 @@ import { priceBesideDefault, priceOfMove } from './scan-price.ts'
 import { mostAstray } from './rows-astray.ts'
 import type { PlanInput, Survey } from './survey.ts'
 
-/** What has to be known about the rows of DEFAULT; a foreign one is not asked, it is on another server. */
+/** What has to be known about the rows of DEFAULT; a foreign table in it is not asked, it is on another server. */
 export function defaultRowsNeeded(
   { config, tree }: PlanInput,
   { current }: Survey,
   ranges: readonly RangeText[],
 ): Pick<EvidenceRequest, 'defaultRows'> {
   const fallback = defaultPartition(tree)
-  if (!fallback || fallback.kind === 'foreign') return {}
+  if (!fallback || foreignTableIn(fallback)) return {}
   return {
     defaultRows: {
       table: fallback.name,
@@ -47,11 +47,13 @@ export function whyRowsCannotMove(
   if (!fallback) return undefined
   const name = formatTableName(fallback.name)
   const so = `so ${notDone(again, 'the partition of that period')}`
-  if (fallback.kind === 'foreign') {
+  const remote = foreignTableIn(fallback)
+  if (remote) {
+    const what = fallback.kind === 'foreign' ? ' and' : `, and ${formatTableName(remote)} below it is`
     return finding('default-not-movable', {
       relation: fallback.name,
       range,
-      message: `${name} is the DEFAULT partition and a foreign table: whether it holds rows from ${range.from} to ${range.to} cannot be checked under a lock, ${so}.`,
+      message: `${name} is the DEFAULT partition${what} a foreign table: whether it holds rows from ${range.from} to ${range.to} cannot be checked under a lock, ${so}.`,
       next: again ? 'Attach it by hand.' : 'Create that partition by hand.',
     })
   }
