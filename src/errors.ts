@@ -79,7 +79,7 @@ export class PartitionReferencedError extends PartitionError {
   }
 }
 
-/** The DEFAULT partition holds rows of the new range that may not be moved: too many, or a publication sends them. */
+/** The DEFAULT partition holds rows of the new range that may not be moved: too many, a publication sends them, or it may hold them on another server. */
 export class RowsInDefaultError extends PartitionError {
   constructor(message: string, options: PartitionErrorOptions = {}) {
     super(message, { ...options, code: 'rows-in-default' })

@@ -35,6 +35,7 @@ export {
   type ServerFacts,
 } from './model/partition-tree.ts'
 export { formatTableName, type TableName } from './model/table-name.ts'
+export { sqlComment, visible } from './model/visible.ts'
 
 export { TablePartitionConfig } from './policy/config.ts'
 export {

@@ -1,3 +1,5 @@
+import { visible } from './visible.ts'
+
 /** One end of a range in one key column. MINVALUE is not `-infinity` and MAXVALUE is not `infinity`. */
 export type BoundEdge =
   | { readonly kind: 'minvalue' }
@@ -54,15 +56,10 @@ function describeEdges(edges: readonly BoundEdge[]): string {
 
 const plainValue = /^[\p{L}\p{N}_+-][\p{L}\p{N}\p{M}_ .:+/@-]*$/u
 const reservedWord = /^(null|minvalue|maxvalue)$/i
-const invisible = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu
 
 /** Values from the catalog reach terminals and logs, so quotes, line ends and control characters are escaped. */
 function describeValue(text: string | null): string {
   if (text === null) return 'null'
   if (plainValue.test(text) && !reservedWord.test(text) && !text.endsWith(' ')) return text
-  return JSON.stringify(text).replaceAll(invisible, escapeCharacter)
-}
-
-function escapeCharacter(character: string): string {
-  return `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`
+  return visible(JSON.stringify(text))
 }

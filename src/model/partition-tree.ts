@@ -68,6 +68,11 @@ export interface ParentTable {
   readonly owned: boolean
   /** Whether the connected role may use the table's schema and create tables there, as must the owner who gets them. */
   readonly mayCreate: boolean
+  /** What the table says that its partitions are stored with and where; left out where it says nothing. */
+  readonly accessMethod?: string
+  readonly tablespace?: string
+  /** The tablespaces of its partitions and their indexes in which the connected role may not create anything. */
+  readonly deniedTablespaces?: readonly string[]
   /** Whether the connected role may lock DEFAULT and move rows out of it; true where there is none. */
   readonly mayEmptyDefault: boolean
   /** DEFAULT has the CHECK that excludes the range of a coming partition: rows of that range are refused. */
@@ -119,6 +124,8 @@ export interface Partition extends RelationFacts {
    * below every partition of a parent that refers to itself.
    */
   readonly partitions?: readonly TableName[] | undefined
+  /** The first foreign table among all that is below it: what it holds is on another server. */
+  readonly foreignBelow?: TableName | undefined
   /** What the parent got while the detach was pending, and without which the server does not finish it (version 18). */
   readonly parentChanges?: readonly ParentChange[] | undefined
 }
@@ -142,6 +149,11 @@ export interface PartitionTree {
   readonly parent: ParentTable
   readonly partitions: readonly Partition[]
   readonly detached: readonly DetachedTable[]
+}
+
+/** The foreign table that the partition is, or has below it: its rows can neither be locked nor moved in one transaction. */
+export function foreignTableIn({ kind, name, foreignBelow }: Partition): TableName | undefined {
+  return kind === 'foreign' ? name : foreignBelow
 }
 
 /** The DEFAULT partition, where there is one. */

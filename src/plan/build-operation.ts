@@ -47,6 +47,8 @@ export function createOperation(
     ...about,
     key: config.partitionColumn,
     maxRowsFromDefault: config.maxRowsFromDefault,
+    ...(parent.accessMethod !== undefined && { accessMethod: parent.accessMethod }),
+    ...(parent.tablespace !== undefined && { tablespace: parent.tablespace }),
     ...(parent.excludes && { attachBuildsIndexes: true }),
     hazards: [
       ...hazardsOfLocks(locks),

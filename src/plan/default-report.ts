@@ -1,7 +1,8 @@
 import type { KeyPosition, TimeKeyType } from '../model/key-codec.ts'
 import { keyCodec } from '../model/key-codec.ts'
-import { defaultPartition } from '../model/partition-tree.ts'
+import { defaultPartition, foreignTableIn } from '../model/partition-tree.ts'
 import type { TableName } from '../model/table-name.ts'
+import { formatTableName } from '../model/table-name.ts'
 import type { Evidence } from './evidence.ts'
 import type { RangeText } from './operation.ts'
 import type { PlanInput } from './survey.ts'
@@ -86,9 +87,15 @@ export function askDefaultRows(
   const fallback = defaultPartition(input.tree)
   const result = surveyTree(input)
   if (!fallback || !('survey' in result)) return undefined
-  const { name: table, kind } = fallback
-  if (kind === 'foreign') {
-    return { relation: table, counted: 'not', why: 'It is a foreign table: its rows are on another server.' }
+  const table = fallback.name
+  const remote = foreignTableIn(fallback)
+  if (remote) {
+    const what = fallback.kind === 'foreign' ? 'It' : `${formatTableName(remote)} below it`
+    return {
+      relation: table,
+      counted: 'not',
+      why: `${what} is a foreign table: its rows are on another server.`,
+    }
   }
   const { keyType, timeline } = result.survey
   // Not the input: of many tables, no more than this is kept until all are read.

@@ -1,5 +1,5 @@
 import type { ForeignKey } from '../model/partition-tree.ts'
-import { defaultPartition } from '../model/partition-tree.ts'
+import { defaultPartition, foreignTableIn } from '../model/partition-tree.ts'
 import type { TableName } from '../model/table-name.ts'
 import { formatTableName } from '../model/table-name.ts'
 import type { Evidence, EvidenceRequest } from './evidence.ts'
@@ -14,14 +14,14 @@ import type { PlanInput, Survey } from './survey.ts'
 /** So many rows of DEFAULT that are astray are counted; of more it is said that they are more. */
 export const mostAstray = 10_000
 
-/** What has to be known about the rows of DEFAULT; a foreign one is not asked, it is on another server. */
+/** What has to be known about the rows of DEFAULT; a foreign table in it is not asked, it is on another server. */
 export function defaultRowsNeeded(
   { config, tree }: PlanInput,
   { current }: Survey,
   ranges: readonly RangeText[],
 ): Pick<EvidenceRequest, 'defaultRows'> {
   const fallback = defaultPartition(tree)
-  if (!fallback || fallback.kind === 'foreign') return {}
+  if (!fallback || foreignTableIn(fallback)) return {}
   return {
     defaultRows: {
       table: fallback.name,
@@ -51,11 +51,13 @@ export function whyRowsCannotMove(
   if (!fallback) return undefined
   const name = formatTableName(fallback.name)
   const so = `so ${notDone(again, 'the partition of that period')}`
-  if (fallback.kind === 'foreign') {
+  const remote = foreignTableIn(fallback)
+  if (remote) {
+    const what = fallback.kind === 'foreign' ? ' and' : `, and ${formatTableName(remote)} below it is`
     return finding('default-not-movable', {
       relation: fallback.name,
       range,
-      message: `${name} is the DEFAULT partition and a foreign table: whether it holds rows from ${range.from} to ${range.to} cannot be checked under a lock, ${so}.`,
+      message: `${name} is the DEFAULT partition${what} a foreign table: whether it holds rows from ${range.from} to ${range.to} cannot be checked under a lock, ${so}.`,
       next: again ? 'Attach it by hand.' : 'Create that partition by hand.',
     })
   }

@@ -143,7 +143,7 @@ export const findingCatalog: Readonly<Record<FindingCode, readonly [FindingSever
   ],
   'default-not-movable': [
     'warning',
-    'DEFAULT is a foreign table, so whether it holds rows of a period cannot be checked under a lock.',
+    'DEFAULT is or has a foreign table, so whether it holds rows of a period cannot be checked under a lock.',
   ],
   'marker-not-trusted': [
     'warning',

@@ -15,6 +15,8 @@ export interface TableRights {
     readonly isUsed: boolean
     readonly ownerCreates: boolean
   }
+  /** Those of the table and its indexes in which neither the role nor the parent's owner may create anything. */
+  readonly tablespaces: readonly string[]
   /** Whether rows can be read in the DEFAULT partition and deleted from it: by the role, and by its owner. */
   readonly default?: {
     readonly table: TableName
@@ -78,6 +80,7 @@ export type Grant = GrantReason &
         readonly privileges: readonly ('USAGE' | 'CREATE')[]
         readonly to: string
       }
+    | { readonly kind: 'tablespace'; readonly tablespace: string; readonly to: string }
     | { readonly kind: 'select' | 'empty'; readonly table: TableName; readonly to: string }
     | { readonly kind: 'parameter'; readonly parameter: 'deadlock_timeout'; readonly to: string }
   )
@@ -103,6 +106,7 @@ export function missingGrants(
     ...connecting(rights),
     ...owning(rights, retires),
     ...creating(rights),
+    ...storing(rights),
     ...emptying(rights),
     ...(retires ? detaching(rights) : []),
     ...better(rights),
@@ -173,6 +177,14 @@ function creating(rights: TableRights): readonly Grant[] {
   const whose = owner.name === role.name ? '' : `, where they belong to ${owner.name}`
   const why = `to create partitions of ${formatTableName(table)}${whose}`
   return [{ kind: 'schema', schema: schema.name, privileges, to: owner.name, why, optional: false }]
+}
+
+/** As PARTITION OF needs it: for where the parent says that its partitions, and their indexes, are stored. */
+function storing({ table, tablespaces, owners, role }: TableRights): readonly Grant[] {
+  const owner = owners.find(({ owns }) => owns.some(({ is }) => is === 'parent'))
+  const to = owner && !owner.isSuperuser ? owner.name : role.name
+  const why = `to store partitions of ${formatTableName(table)} where it says, indexes included`
+  return tablespaces.map((tablespace) => ({ kind: 'tablespace', tablespace, to, why, optional: false }))
 }
 
 /** An owner can be without rights on what it owns, and so is whoever is a member of it. */

@@ -87,6 +87,9 @@ export interface CreateOperation extends OperationBase {
   /** Rows of the range found in DEFAULT while planning; they are counted again, under lock, and moved. */
   readonly rowsInDefault: number
   readonly maxRowsFromDefault: number
+  /** As the parent says, whatever the defaults of the session are; left out where it says nothing and they decide. */
+  readonly accessMethod?: string
+  readonly tablespace?: string
   /** Leaves all indexes to ATTACH, which would not take an exclusion constraint's and make a second one. */
   readonly attachBuildsIndexes?: true
   /**

@@ -58,6 +58,9 @@ export function missingRights(
     ...(parent.mayCreate
       ? []
       : [`it may not create tables in the schema ${quoteIdentifier(parent.name.schema)}${forOwner}`]),
+    ...(parent.deniedTablespaces ?? []).map(
+      (name) => `it may not create anything in the tablespace ${quoteIdentifier(name)}`,
+    ),
   ]
   if (lacking.length === 0) return []
   return [

@@ -58,6 +58,11 @@ export function parentTable(row: CatalogRow, others: readonly TableName[]): Pare
     owned: isGiven(row, 'owned'),
     mayCreate: isGiven(row, 'creates'),
     mayEmptyDefault: isGiven(row, 'empties_default'),
+    ...(typeof row['access_method'] === 'string' && { accessMethod: row['access_method'] }),
+    ...(typeof row['tablespace'] === 'string' && { tablespace: row['tablespace'] }),
+    ...(typeof row['denied_tablespaces'] === 'string' && {
+      deniedTablespaces: jsonTexts(row['denied_tablespaces']),
+    }),
     ...(row['default_excludes'] === 'true' && { defaultExcludesRange: true }),
     ...(typeof row['published_by'] === 'string' && { publishedBy: row['published_by'] }),
     ...(typeof row['foreign_key_oids'] === 'string' && { foreignKeyOids: row['foreign_key_oids'] }),
@@ -115,6 +120,8 @@ export function partitionsIn(
       marker: decodeMarker(comment, markerPrefix).marker,
       partitions:
         typeof more['partitions'] === 'string' ? jsonColumn(more['partitions'], tableOf) : undefined,
+      foreignBelow:
+        typeof more['foreign_below'] === 'string' ? jsonColumn(more['foreign_below'], tableOf)[0] : undefined,
       parentChanges: typeof more['changes'] === 'string' ? parentChanges(more['changes']) : undefined,
     }
   })

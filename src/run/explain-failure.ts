@@ -96,6 +96,7 @@ function refusalError(
         `${what}: ${message}. Nothing was changed; raise maxRowsFromDefault if writers may wait longer, or move the rows by hand.`,
       )
     case 'published':
+    case 'foreign':
       return new RowsInDefaultError(
         `${what}: ${message}. Nothing was changed; plan again to see what can be done.`,
       )

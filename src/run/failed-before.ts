@@ -1,6 +1,5 @@
 import { InvalidPartitionConfigError } from '../errors.ts'
 import type { TableName } from '../model/table-name.ts'
-import { TablePartitionConfig } from '../policy/config.ts'
 import { RunRecord } from './run-record.ts'
 import type { RunOutcome } from './run-outcome.ts'
 
@@ -8,17 +7,23 @@ import type { RunOutcome } from './run-outcome.ts'
 export function failedBefore(config: unknown, error: unknown): RunOutcome {
   const record = new RunRecord(tableNameIn(config))
   record.ended(error)
-  if (error instanceof InvalidPartitionConfigError) record.issue('config', { error })
+  const readable = record.error
+  if (readable instanceof InvalidPartitionConfigError) record.issue('config', { error: readable })
   return { result: record.result(), error: record.error }
 }
 
 /** Also of what is no configuration at all: whoever calls from JavaScript can pass anything. */
 export function tableNameIn(config: unknown): TableName {
-  if (config instanceof TablePartitionConfig) return config.table
-  const text = (key: string, otherwise: string): string => {
+  return { schema: textIn(config, 'schema') ?? 'public', name: textIn(config, 'tableName') ?? '' }
+}
+
+/** A property can throw when it is read, and this is asked where something has failed already. */
+function textIn(config: unknown, key: 'schema' | 'tableName'): string | undefined {
+  try {
     const value: unknown =
       typeof config === 'object' && config !== null ? Reflect.get(config, key) : undefined
-    return typeof value === 'string' ? value : otherwise
+    return typeof value === 'string' ? value : undefined
+  } catch {
+    return undefined
   }
-  return { schema: text('schema', 'public'), name: text('tableName', '') }
 }

@@ -7,7 +7,7 @@ import { missingGrants } from '../plan/grants.ts'
 import { pinSettings } from '../sql/catalog.ts'
 import { grantText, readRights } from '../sql/grants.ts'
 import type { JsonObject } from '../sql/json-column.ts'
-import { jsonColumn, member } from '../sql/json-column.ts'
+import { jsonColumn, jsonTexts, member } from '../sql/json-column.ts'
 import type { ClientSource } from './clients/to-client.ts'
 import { toClient } from './clients/to-client.ts'
 import { explainReading } from './explain-failure.ts'
@@ -143,6 +143,7 @@ function readTableRights(
       isUsed: row['schema_used'] === 'true',
       ownerCreates: row['owner_creates'] === 'true',
     },
+    tablespaces: jsonTexts(row['tablespaces']),
     ...(fallback && { default: fallback }),
     referencedBy: jsonColumn(row['referrers'], (entry): ReferrerFacts => ({
       table: tableOf(entry),

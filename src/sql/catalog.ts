@@ -107,10 +107,10 @@ const below = `CASE WHEN c.relkind = 'p' AND c.oid <> p.oid THEN (
  */
 export const readParents: string = `
 WITH parent AS (
-  SELECT w.ord, w.schema, w.name, c.namespace, c.oid, c.relowner, c.relhastriggers, pt.partstrat, pt.partattrs::int2[] AS partattrs, pt.partdefid
+  SELECT w.ord, w.schema, w.name, c.namespace, c.oid, c.relowner, c.relhastriggers, c.relam, c.reltablespace, pt.partstrat, pt.partattrs::int2[] AS partattrs, pt.partdefid
   FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS w(schema, name, ord)
   LEFT JOIN LATERAL (
-    SELECT c.oid, c.relowner, c.relhastriggers, n.oid AS namespace
+    SELECT c.oid, c.relowner, c.relhastriggers, c.relam, c.reltablespace, n.oid AS namespace
     FROM pg_namespace n JOIN pg_class c ON c.relnamespace = n.oid
     WHERE n.nspname = w.schema AND c.relname = w.name LIMIT 1) c ON true
   LEFT JOIN pg_partitioned_table pt ON pt.partrelid = c.oid
@@ -121,6 +121,11 @@ SELECT p.schema, p.name, p.oid::text, p.partstrat::text AS method,
         AND (has_schema_privilege(p.relowner, p.namespace, 'CREATE') OR current_setting('is_superuser') = 'on'))::text AS creates,
        (p.partdefid = 0 OR (has_table_privilege(p.partdefid, 'SELECT')
                             AND has_table_privilege(p.partdefid, 'DELETE')))::text AS empties_default,
+       (SELECT a.amname FROM pg_am a WHERE a.oid = p.relam)::text AS access_method,
+       (SELECT t.spcname FROM pg_tablespace t WHERE t.oid = p.reltablespace)::text AS tablespace,
+       (SELECT json_agg(t.spcname ORDER BY t.spcname) FROM pg_tablespace t
+        WHERE (t.oid = p.reltablespace OR t.oid = ANY (x.tablespaces)) AND NOT has_tablespace_privilege(t.oid, 'CREATE')
+          AND t.oid <> (SELECT d.dattablespace FROM pg_database d WHERE d.datname = current_database()))::text AS denied_tablespaces,
        EXISTS (SELECT FROM pg_constraint k WHERE k.conrelid = p.partdefid AND k.contype = 'c'
                AND k.conname = '${exclusionName}')::text AS default_excludes,
        ${publishedBy('p.oid', 'p.partdefid')}::text AS published_by,
@@ -151,7 +156,7 @@ FROM parent p
 LEFT JOIN LATERAL (
   SELECT json_agg(json_build_object('name', ic.relname, 'columns', (i.indkey::int2[])[0:i.indnkeyatts - 1])
                   ORDER BY ic.relname) FILTER (WHERE i.indisunique) AS unique_keys,
-         bool_or(i.indisexclusion) AS excludes
+         bool_or(i.indisexclusion) AS excludes, array_agg(DISTINCT ic.reltablespace) AS tablespaces
   FROM pg_index i JOIN pg_class ic ON ic.oid = i.indexrelid
   WHERE i.indrelid = p.oid) x ON true
 ORDER BY p.ord`
@@ -179,7 +184,7 @@ GROUP BY i.inhparent, c.relnamespace, c.relowner`
 
 /**
  * $1 OIDs of partitions. What only some have: a comment, a detach that is pending, partitions of their own, of which the
- * leaves are added up.
+ * leaves are added up, and a foreign table among those.
  *
  * What is below is gathered once for all: asked for one by one, the server would read `pg_inherits` anew for each of them.
  * They are named only where operations lock them: of thousands of partitions with partitions of their own that would be
@@ -204,9 +209,10 @@ WITH RECURSIVE parted AS MATERIALIZED (
   UNION ALL
   SELECT below.top, b.inhrelid FROM below JOIN pg_inherits b ON b.inhparent = below.oid
 ), sums AS (
-  SELECT below.top, sum(l.relpages)::bigint AS pages,
-         CASE WHEN min(l.reltuples) >= 0 THEN sum(l.reltuples) ELSE -1 END AS rows
-  FROM below JOIN pg_class l ON l.oid = below.oid AND l.relkind = 'r'
+  SELECT below.top, sum(l.relpages) FILTER (WHERE l.relkind = 'r')::bigint AS pages,
+         CASE WHEN min(l.reltuples) >= 0 THEN sum(l.reltuples) ELSE -1 END AS rows,
+         min(l.oid) FILTER (WHERE l.relkind = 'f') AS remote
+  FROM below JOIN pg_class l ON l.oid = below.oid AND l.relkind IN ('r', 'f')
   GROUP BY below.top
 ), names AS (
   SELECT below.top,
@@ -218,6 +224,8 @@ WITH RECURSIVE parted AS MATERIALIZED (
 )
 SELECT c.oid::text, c.relkind::text AS kind, i.inhdetachpending::text AS pending, d.description AS comment,
        s.rows::text, coalesce(s.pages, 0)::text AS pages, names.partitions::text,
+       (SELECT json_agg(json_build_object('schema', fn.nspname, 'name', f.relname))
+        FROM pg_class f JOIN pg_namespace fn ON fn.oid = f.relnamespace WHERE f.oid = s.remote)::text AS foreign_below,
        CASE WHEN i.inhdetachpending THEN ${changes} END::text AS changes
 FROM pg_inherits i
 JOIN pg_class c ON c.oid = i.inhrelid

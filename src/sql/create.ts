@@ -17,6 +17,7 @@ import {
 } from './look-again.ts'
 import { dropExclusion, excludedGuard, excludeSteps } from './exclude-from-default.ts'
 import { checkRace, rangeBound, sameRange } from './same-range.ts'
+import { refuseForeign, withForeignIn } from './foreign-in-default.ts'
 import { moveFromDefault } from './move-from-default.ts'
 import { removeProof } from './prove-range.ts'
 import { takeFirst, takeLocks } from './take-locks.ts'
@@ -80,10 +81,20 @@ function createStep(operation: CreateOperation, context: DdlContext): Transactio
  * LIKE must leave out identity (a partition with its own sequence makes duplicate ids, and from 17 on cannot be
  * attached) and extended statistics. Indexes come with it, so that ATTACH does not build them under its locks; but an
  * exclusion constraint would come twice. IF NOT EXISTS would succeed on any table of that name.
+ *
+ * Where the table is stored LIKE does not take from the parent, as PARTITION OF does; for its indexes it does.
  */
-function createTable({ parent, partition, attachBuildsIndexes }: CreateOperation): Sql {
+function createTable({
+  parent,
+  partition,
+  attachBuildsIndexes,
+  accessMethod,
+  tablespace,
+}: CreateOperation): Sql {
   const without = attachBuildsIndexes ? sql` EXCLUDING INDEXES` : sql``
-  return sql`CREATE TABLE ${qualified(partition)} (LIKE ${qualified(parent)} INCLUDING ALL EXCLUDING IDENTITY EXCLUDING STATISTICS${without})`
+  const using = accessMethod === undefined ? sql`` : sql` USING ${ident(accessMethod)}`
+  const place = tablespace === undefined ? sql`` : sql` TABLESPACE ${ident(tablespace)}`
+  return sql`CREATE TABLE ${qualified(partition)} (LIKE ${qualified(parent)} INCLUDING ALL EXCLUDING IDENTITY EXCLUDING STATISTICS${without})${using}${place}`
 }
 
 function attach({ parent, partition, range }: CreateOperation | AttachOperation): Action {
@@ -142,11 +153,15 @@ export function attachStep(
   const ask = lookAgain(parent, partition, guard)
   const attachGuard: Guard = {
     kind: 'guard',
-    ask,
-    expect: 'the parent, its DEFAULT and the detached table are those of the plan',
+    ask: fallback ? withForeignIn(fallback, ask) : ask,
+    expect: `the parent, its DEFAULT and the detached table are those of the plan${fallback ? ', and no foreign table is in DEFAULT' : ''}`,
     check: (row) => {
       const seen = readSeen(row)
-      return checkParent(seen, { parent, ...guard }) ?? checkChild(operation, context, seen)
+      return (
+        checkParent(seen, { parent, ...guard }) ??
+        checkChild(operation, context, seen) ??
+        (fallback && refuseForeign(row, { fallback, range: operation.range }))
+      )
     },
   }
   return transaction(context, `attach ${formatTableName(partition)}`, [

@@ -35,7 +35,7 @@ function buildMissingIndexes({ parent, partition, guard }: AttachOperation): Act
     kind: 'found',
     ask: sql`
 WITH every AS (
-  SELECT i.indrelid AS table, i.indexrelid AS index, i.indisunique AS is_unique, k.oid AS key, k.contype AS key_kind,
+  SELECT i.indrelid AS table, i.indexrelid AS index, x.reltablespace, i.indisunique AS is_unique, k.oid AS key, k.contype AS key_kind,
          ARRAY[x.relam::text, i.indisunique::text, i.indnullsnotdistinct::text, i.indnatts::text, i.indnkeyatts::text,
                i.indclass::text, i.indcollation::text, pg_get_expr(i.indpred, i.indrelid)]
            || ARRAY(SELECT pg_get_indexdef(i.indexrelid, n, true) FROM generate_series(1, i.indnatts) n ORDER BY n) AS likeness
@@ -47,6 +47,8 @@ SELECT json_agg(json_build_object(
          'key', pg_get_constraintdef(theirs.key),
          'index', CASE WHEN theirs.key IS NULL AND starts_with(pg_get_indexdef(theirs.index), head.text)
                   THEN substr(pg_get_indexdef(theirs.index), length(head.text) + 1) END,
+         'tablespace', (SELECT t.spcname FROM pg_tablespace t WHERE t.oid = theirs.reltablespace),
+         'otherwise', current_setting('default_tablespace'),
          'unique', CASE WHEN theirs.is_unique THEN 'UNIQUE ' ELSE '' END) ORDER BY theirs.key_kind, theirs.index)::text AS missing
 FROM every theirs JOIN pg_class x ON x.oid = theirs.index,
      LATERAL (SELECT format('CREATE %sINDEX %I ON ONLY %I.%I', CASE WHEN theirs.is_unique THEN 'UNIQUE ' ELSE '' END,
@@ -61,12 +63,22 @@ WHERE theirs.table = ${literal(guard.parentOid)}::oid AND NOT EXISTS (
         key: member(missing, 'key'),
         index: member(missing, 'index'),
         unique: member(missing, 'unique'),
-      })).flatMap(({ key, index, unique }) => {
-        if (key !== '') return [execute(sql`ALTER TABLE ONLY ${qualified(partition)} ADD ${trustedSql(key)}`)]
-        if (index === '') return []
-        return [
-          execute(sql`CREATE ${trustedSql(unique)}INDEX ON ${qualified(partition)}${trustedSql(index)}`),
-        ]
+        tablespace: member(missing, 'tablespace'),
+        otherwise: member(missing, 'otherwise'),
+      })).flatMap(({ key, index, unique, tablespace, otherwise }) => {
+        if (key === '' && index === '') return []
+        const build =
+          key === ''
+            ? sql`CREATE ${trustedSql(unique)}INDEX ON ${qualified(partition)}${trustedSql(index)}`
+            : sql`ALTER TABLE ONLY ${qualified(partition)} ADD ${trustedSql(key)}`
+        // The definitions say nothing of where; ATTACH builds an index where the parent's says.
+        return tablespace === ''
+          ? [execute(build)]
+          : [buildIn(tablespace), execute(build), buildIn(otherwise)]
       }),
   }
+}
+
+function buildIn(tablespace: string): Action {
+  return execute(sql`SELECT pg_catalog.set_config('default_tablespace', ${literal(tablespace)}, true)`)
 }

@@ -1,11 +1,12 @@
 import type { Grant } from '../plan/grants.ts'
 import { actsAs } from './acts-as-owner.ts'
+import { readable } from './readable.ts'
 import type { Sql } from './sql.ts'
-import { ident, join, qualified, sql, toText } from './sql.ts'
+import { ident, join, qualified, sql } from './sql.ts'
 
 /** The statement of a grant, for a server of this version. Whoever may grant it runs it; the tool does not. */
 export function grantText(grant: Grant, { versionNum }: { readonly versionNum: number }): string {
-  return `${toText(grantStatement(grant, versionNum))};`
+  return `${readable(grantStatement(grant, versionNum))};`
 }
 
 function grantStatement(grant: Grant, versionNum: number): Sql {
@@ -28,6 +29,8 @@ function grantStatement(grant: Grant, versionNum: number): Sql {
       )
       return sql`GRANT ${join(privileges, sql`, `)} ON SCHEMA ${ident(grant.schema)} TO ${to}`
     }
+    case 'tablespace':
+      return sql`GRANT CREATE ON TABLESPACE ${ident(grant.tablespace)} TO ${to}`
     case 'empty':
       return sql`GRANT SELECT, DELETE ON TABLE ${qualified(grant.table)} TO ${to}`
     case 'select':
@@ -47,7 +50,7 @@ export const readRights: string = `
 WITH role AS (
   SELECT r.oid, r.rolname, r.rolsuper, r.rolinherit FROM pg_roles r WHERE r.rolname = coalesce($3, current_user)
 ), parent AS (
-  SELECT w.ord, w.schema, w.name, c.oid, c.relowner, n.oid AS namespace, pt.partdefid
+  SELECT w.ord, w.schema, w.name, c.oid, c.relowner, c.reltablespace, n.oid AS namespace, pt.partdefid
   FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS w(schema, name, ord)
   LEFT JOIN pg_namespace n ON n.nspname = w.schema
   LEFT JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = w.name
@@ -83,6 +86,13 @@ SELECT p.schema, p.name, p.oid::text, current_setting('server_version_num') AS v
                  'owners', has_table_privilege(c.relowner, c.oid, 'SELECT') AND has_table_privilege(c.relowner, c.oid, 'DELETE')))
         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = p.partdefid)::text AS fallback,
        has_schema_privilege(p.relowner, p.namespace, 'CREATE')::text AS owner_creates,
+       (SELECT json_agg(t.spcname ORDER BY t.spcname) FROM pg_tablespace t
+        WHERE (t.oid = p.reltablespace
+               OR t.oid IN (SELECT ic.reltablespace FROM pg_index i JOIN pg_class ic ON ic.oid = i.indexrelid WHERE i.indrelid = p.oid))
+          AND t.oid <> (SELECT d.dattablespace FROM pg_database d WHERE d.datname = current_database())
+          AND NOT has_tablespace_privilege(r.oid, t.oid, 'CREATE')
+          AND NOT (has_tablespace_privilege(p.relowner, t.oid, 'CREATE')
+                   AND NOT (SELECT o.rolsuper FROM pg_roles o WHERE o.oid = p.relowner)))::text AS tablespaces,
        (SELECT json_agg(json_build_object(
                  'name', a.rolname, 'superuser', a.rolsuper, 'tables', b.tables,
                  'inherited', pg_has_role(r.oid, b.relowner, 'USAGE'),

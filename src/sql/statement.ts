@@ -112,6 +112,7 @@ export interface Refusal {
     | 'pending'
     | 'raced'
     | 'rows-in-default'
+    | 'foreign'
     | 'published'
     | 'referenced'
     | 'unlike'

@@ -1,3 +1,4 @@
+import { sqlComment } from '../model/visible.ts'
 import type { Operation } from '../plan/operation.ts'
 import { attachStep, createSteps } from './create.ts'
 import { beginText } from './begin.ts'
@@ -7,7 +8,7 @@ import { readmitSteps } from './exclude-from-default.ts'
 import { dropSteps } from './drop.ts'
 import { proveRangeSteps } from './prove-range.ts'
 import { fitSteps } from './fit-to-parent.ts'
-import { toText } from './sql.ts'
+import { readable } from './readable.ts'
 import type { Action, Step } from './statement.ts'
 
 /** The statements of an operation. `plan --sql` prints them and `apply` runs them; there is no other source. */
@@ -38,7 +39,7 @@ export function statements(operation: Operation, context: DdlContext): readonly 
 /** Renders the statements for a reader: what depends on an answer found at run time stands in a comment. */
 export function renderStatements(operation: Operation, context: DdlContext): string {
   const steps = statements(operation, context).map(renderStep)
-  return [`-- ${operation.id}: ${operation.reason.text}`, ...steps].join('\n')
+  return [sqlComment(`${operation.id}: ${operation.reason.text}`), ...steps].join('\n')
 }
 
 function renderStep(step: Step): string {
@@ -46,7 +47,7 @@ function renderStep(step: Step): string {
     case 'transaction':
       return [
         `${beginText()};`,
-        `${toText(step.settings)};`,
+        `${readable(step.settings)};`,
         ...step.actions.map(renderAction),
         'COMMIT;',
       ].join('\n')
@@ -54,34 +55,35 @@ function renderStep(step: Step): string {
       return [
         '-- on a second connection, until the detach is pending or over:',
         `${beginText()};`,
-        `${toText(step.pin.settings)};`,
-        `${toText(step.pin.lock)};`,
+        `${readable(step.pin.settings)};`,
+        `${readable(step.pin.lock)};`,
         renderAction(step.pin.check),
-        `${toText(step.pin.others.ask).trim()};\n-- goes on only if ${step.pin.others.expect}`,
-        `${toText(step.pin.isPending)}; -- again and again`,
+        `${readable(step.pin.others.ask).trim()};`,
+        sqlComment(`goes on only if ${step.pin.others.expect}`),
+        `${readable(step.pin.isPending)}; -- again and again`,
         'COMMIT;',
         '-- meanwhile, outside of a transaction:',
-        `${toText(step.before)};`,
+        `${readable(step.before)};`,
         '-- where the platform has it:',
-        `${toText(step.watch)};`,
-        `${toText(step.statement)};`,
-        `${toText(step.after)};`,
+        `${readable(step.watch)};`,
+        `${readable(step.statement)};`,
+        `${readable(step.after)};`,
         `-- found at run time: where others come to wait behind it once it is pending, it is cancelled for them and finished as a pending detach is: ALTER TABLE .. FINALIZE`,
       ].join('\n')
     case 'repeat':
-      return `${toText(step.ask).trim()};\n-- found at run time: ${step.describe}`
+      return `${readable(step.ask).trim()};\n${sqlComment(`found at run time: ${step.describe}`)}`
   }
 }
 
 function renderAction(action: Action): string {
   switch (action.kind) {
     case 'execute':
-      return `${toText(action.sql)};`
+      return `${readable(action.sql)};`
     case 'locks':
       return action.take(1).map(renderAction).join('\n')
     case 'guard':
-      return `${toText(action.ask).trim()};\n-- goes on only if ${action.expect}`
+      return `${readable(action.ask).trim()};\n${sqlComment(`goes on only if ${action.expect}`)}`
     case 'found':
-      return `${toText(action.ask).trim()};\n-- found at run time: ${action.describe}`
+      return `${readable(action.ask).trim()};\n${sqlComment(`found at run time: ${action.describe}`)}`
   }
 }

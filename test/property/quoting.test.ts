@@ -2,6 +2,7 @@ import * as fc from 'fast-check'
 import { beforeAll, describe, expect, test } from 'vitest'
 
 import { maxIdentifierBytes } from '../../src/model/quote.ts'
+import { readable } from '../../src/sql/readable.ts'
 import type { Sql } from '../../src/sql/sql.ts'
 import { ident, literal, qualified, sql, toText } from '../../src/sql/sql.ts'
 import type { TestDatabase } from '../support/database.ts'
@@ -48,6 +49,12 @@ const hostileNames = [
   '/*',
   'line\nend',
   '\t',
+  '\r',
+  '\u001b[31m',
+  '\u009b',
+  '\u202e',
+  '\u{e0001}',
+  'p\n\\endif\ncreate table pwned();--',
   'été',
   'e\u0301',
   'x'.repeat(maxIdentifierBytes),
@@ -122,6 +129,22 @@ describeEachServer('quoting', (major) => {
         expect(rows).toEqual([{ nspname: schema, relname: name, attname: column }])
       }),
       { numRuns: 60, examples: hostileNames.map((name): [string, string, string] => [name, name, name]) },
+    )
+  })
+
+  test('what is shown of a statement means the same, and every character of it is seen', async () => {
+    await fc.assert(
+      fc.asyncProperty(identifier, hostileComment, async (name, text) => {
+        const nested = sql`${ident(name)}, ${literal(text)}`
+        const shown = readable(sql`SELECT ${literal(text)} AS ${ident(name)}, -- it's "one
+          ${literal(toText(nested))} AS nested, E'\\\\' AS quote`)
+        expect(shown).not.toMatch(/(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u)
+        expect(shown.split('\n')).toHaveLength(2)
+        const { rows, fields } = await database.pool.query({ text: shown, rowMode: 'array' })
+        expect(fields.map((field) => field.name)).toEqual([name, 'nested', 'quote'])
+        expect(rows).toEqual([[text, toText(nested), '\\']])
+      }),
+      { numRuns: 100, examples: hostileNames.map((name): [string, string] => [name, name]) },
     )
   })
 

@@ -4,6 +4,7 @@ import {
   isDestructive,
   type MaintenancePlan,
   type PlanBlockers,
+  sqlComment,
 } from '../../index.ts'
 import { CommandError } from '../command-error.ts'
 import type { CommandIo } from '../command-io.ts'
@@ -14,7 +15,6 @@ import { type ExitCode, worstOf } from '../exit-code.ts'
 import { exitCodeOfFindings } from '../failure-code.ts'
 import { planAsData, writePlanFile } from '../plan-file.ts'
 import type { RunBudget } from '../render/lock-words.ts'
-import { printable } from '../render/printable.ts'
 import { renderPlan, summarizePlans } from '../render/plan.ts'
 import { counted } from '../render/quantities.ts'
 import type { CommandReport, TableReport } from '../report.ts'
@@ -151,8 +151,7 @@ function sqlSection(plan: MaintenancePlan, sql: string): string {
     `${formatTableName(plan.table)}: ${counted(plan.operations.length, 'operation')}, planned at ${plan.plannedAt}`,
     ...plan.findings.map(({ severity, message, next }) => `${severity}: ${message} ${next}`),
   ]
-  // A line end in a name must not end the comment.
-  return `${head.map((line) => `-- ${printable(line).replaceAll('\n', ' ')}`).join('\n')}\n\n${sql}`
+  return `${head.map(sqlComment).join('\n')}\n\n${sql}`
 }
 
 /** Runs the command as the shell does. */

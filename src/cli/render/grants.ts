@@ -1,5 +1,10 @@
-import { formatTableName, type GrantWithText, type TableGrants, type TableName } from '../../index.ts'
-import { printable } from './printable.ts'
+import {
+  formatTableName,
+  type GrantWithText,
+  sqlComment,
+  type TableGrants,
+  type TableName,
+} from '../../index.ts'
 import { counted } from './quantities.ts'
 
 /** Renders what is missing as SQL for psql, each statement once, however many tables need it. */
@@ -19,13 +24,13 @@ export function renderGrants(
       ? `Nothing is missing: the role ${role} can maintain ${tables}.`
       : `What the role ${role} is missing to maintain ${tables}:`
   return [
-    ...(seen.length === 0 ? [] : [comment(head)]),
+    ...(seen.length === 0 ? [] : [sqlComment(head)]),
     ...needed.flatMap((grant) => statement(grant)),
     ...owned.flatMap(otherOwner),
     ...optional.flatMap((grant) =>
       withOptional
         ? statement(grant)
-        : [...grant.whys.map((why) => comment(`Good to have: ${why}:`)), comment(grant.sql)],
+        : [...grant.whys.map((why) => sqlComment(`Good to have: ${why}:`)), sqlComment(grant.sql)],
     ),
   ]
     .map((line) => `${line}\n`)
@@ -55,8 +60,8 @@ const mostReasons = 10
 function statement({ whys, sql }: Needed): readonly string[] {
   const more = whys.length - mostReasons
   return [
-    ...whys.slice(0, mostReasons).map(comment),
-    ...(more > 0 ? [comment(`and for ${more} more tables`)] : []),
+    ...whys.slice(0, mostReasons).map(sqlComment),
+    ...(more > 0 ? [sqlComment(`and for ${more} more tables`)] : []),
     sql,
   ]
 }
@@ -88,14 +93,9 @@ function otherOwner({ parent, from, to, optional, statements }: OwnedBySuperuser
       ? [`A table of ${whole} belongs`, 'it']
       : [`${statements.length} tables of ${whole} belong`, 'them']
   return [
-    comment(
+    sqlComment(
       `${optional ? 'Good to have: ' : ''}${what} to the superuser ${from}, and whoever is a member of that may do everything. Give ${them} to ${to}:`,
     ),
-    ...statements.map(comment),
+    ...statements.map(sqlComment),
   ]
-}
-
-/** A line end in a name must not end the comment. */
-function comment(text: string): string {
-  return `-- ${printable(text).replaceAll('\n', ' ')}`
 }

@@ -1,11 +1,8 @@
-import { formatTableName, type TableName } from '../../index.ts'
-
-// oxlint-disable-next-line no-control-regex -- Control characters are what it is about.
-const controls = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g
+import { formatTableName, type TableName, visible } from '../../index.ts'
 
 /** Writes control characters out, line ends excepted: a table's name must not drive the terminal. */
 export function printable(text: string): string {
-  return text.replaceAll(controls, (character) => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`)
+  return text.split('\n').map(visible).join('\n')
 }
 
 /** The name of a partition for people: without the schema where that is its parent's. */
@@ -18,5 +15,5 @@ export function partitionText(partition: TableName, parent: TableName): string {
 
 /** A table's name for people, on one line. */
 export function tableText(table: TableName): string {
-  return printable(formatTableName(table)).replaceAll('\n', '\\n')
+  return visible(formatTableName(table))
 }

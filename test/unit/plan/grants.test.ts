@@ -24,6 +24,7 @@ const complete: TableRights = {
   },
   owners: [owner],
   schema: { name: 'app', isUsed: true, ownerCreates: true },
+  tablespaces: [],
   referencedBy: [],
 }
 const kinds = (rights: TableRights, retires = true): readonly string[] =>
@@ -99,6 +100,15 @@ describe('what a role is missing', () => {
     const rights = { ...complete, schema: { name: 'app', isUsed: true, ownerCreates: false } }
     expect(missingGrants(rights, { retires: true })).toMatchObject([
       { kind: 'schema', privileges: ['CREATE'], to: 'app_owner' },
+    ])
+  })
+
+  it('is the right to create in a tablespace, for the owner, or for the role where the owner is a superuser', () => {
+    const rights = { ...complete, tablespaces: ['fast'] }
+    expect(missingGrants(rights, { retires: true })).toMatchObject([{ kind: 'tablespace', to: 'app_owner' }])
+    const owners = [{ ...owner, isSuperuser: true }]
+    expect(missingGrants({ ...rights, owners }, { retires: true })).toMatchObject([
+      { kind: 'tablespace', tablespace: 'fast', to: 'keeper' },
     ])
   })
 
