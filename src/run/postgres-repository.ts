@@ -1,8 +1,7 @@
 import { InvalidPartitionConfigError, PartitionAlreadyExistsError } from '../errors.ts'
 import type { WantedLock } from '../plan/blocker.ts'
 import { whyHeld } from '../plan/lock-limit.ts'
-import { defaultMarkerPrefix, validateMarkerPrefix } from '../model/marker.ts'
-import { isTimeZone } from '../model/time-zone.ts'
+import { defaultMarkerPrefix } from '../model/marker.ts'
 import type {
   AttachOperation,
   CreateOperation,
@@ -43,6 +42,7 @@ import { leftUnmarked } from './left-unmarked.ts'
 import { stillExcluded } from './still-excluded.ts'
 import { Patience } from './patience.ts'
 import type { OperationResult, PartitionRepository, RunContext } from './repository.ts'
+import { problemsIn } from './repository-settings.ts'
 import { isStopped } from './run-aborted.ts'
 import { longestSilenceMs, withConnection } from './session.ts'
 import type { StepsOutcome } from './step-runner.ts'
@@ -90,14 +90,8 @@ export class PostgresPartitionRepository implements PartitionRepository {
       ...(options.giveUpAfterMs !== undefined && { giveUpAfterMs: options.giveUpAfterMs }),
     }
     this.#dropAllowUnmanaged = options.dropAllowUnmanaged ?? false
-    const problems = [
-      validateMarkerPrefix(this.markerPrefix),
-      this.#zoneProblem(),
-      this.#poolProblem(),
-      ...this.#limitProblems(),
-    ]
-    const found = problems.filter((problem) => problem !== undefined)
-    if (found.length > 0) throw new InvalidPartitionConfigError(found.join('\n'))
+    const problems = problemsIn(this)
+    if (problems.length > 0) throw new InvalidPartitionConfigError(problems.join('\n'))
   }
 
   async createPartition(operation: CreateOperation, run: RunContext): Promise<OperationResult> {
@@ -366,31 +360,6 @@ export class PostgresPartitionRepository implements PartitionRepository {
       lockTimeoutMs: lockTimeoutFor(this.budget, deadlockTimeoutMs),
       ...(why !== undefined && { whyHeld: why }),
     }
-  }
-
-  #zoneProblem(): string | undefined {
-    if (this.ddlTimezone === null || isTimeZone(this.ddlTimezone)) return undefined
-    return `ddlTimezone is '${this.ddlTimezone}', which is not an IANA time zone. Use 'UTC', a zone like 'Europe/Berlin', or null.`
-  }
-
-  #poolProblem(): string | undefined {
-    const { maxConnections, concurrentSessions } = this.client.capabilities
-    if (!concurrentSessions || maxConnections === undefined || maxConnections >= 2) return undefined
-    return 'The repository was given a pool of one connection. A concurrent detach needs two, and a run three with the lock, so it would wait for itself for ever; give the pool at least three.'
-  }
-
-  #limitProblems(): readonly (string | undefined)[] {
-    const { lockTimeoutMs, statementTimeoutMs, giveUpAfterMs } = this.budget
-    const limits = Object.entries({ lockTimeoutMs, statementTimeoutMs }).map(([name, value]) =>
-      Number.isInteger(value) && value > 0
-        ? undefined
-        : `${name} is ${value}; it must be a whole number of milliseconds above zero, because a change without a limit can stop every writer.`,
-    )
-    const patience =
-      Number.isInteger(giveUpAfterMs) && giveUpAfterMs >= 0
-        ? undefined
-        : `giveUpAfterMs is ${giveUpAfterMs}; it must be a whole number of milliseconds, or zero to try once.`
-    return [...limits, patience]
   }
 }
 
