@@ -221,11 +221,12 @@ export class PostgresPartitionRepository implements PartitionRepository {
     )
   }
 
-  /** Also of a run that is stopped: nothing else knows of the table. */
+  /** Also where the run was stopped, because nothing else knows of the table; with its lock lost nothing is sent. */
   async #keepMarked(operation: DetachOperation | FinalizeOperation, run: RunContext): Promise<void> {
     const { signal: _, ...unstopped } = run
     const own = { ...unstopped, patience: this.#patience(1 / 4) }
     const context = this.#context(run)
+    if (run.signal?.aborted && !isStopped(run.signal)) return
     try {
       const row = await this.#read(lookForUnmarked(operation, context), own)
       const table = row && nameOf(row)
