@@ -43,7 +43,7 @@ import { stillExcluded } from './still-excluded.ts'
 import { Patience } from './patience.ts'
 import type { OperationResult, PartitionRepository, RunContext } from './repository.ts'
 import { problemsIn } from './repository-settings.ts'
-import { isStopped } from './run-aborted.ts'
+import { isStopped, onlyLockLost } from './run-aborted.ts'
 import { longestSilenceMs, withConnection } from './session.ts'
 import type { StepsOutcome } from './step-runner.ts'
 import { StepRefused } from './step-refused.ts'
@@ -223,10 +223,9 @@ export class PostgresPartitionRepository implements PartitionRepository {
 
   /** Also where the run was stopped, because nothing else knows of the table; with its lock lost nothing is sent. */
   async #keepMarked(operation: DetachOperation | FinalizeOperation, run: RunContext): Promise<void> {
-    const { signal: _, ...unstopped } = run
-    const own = { ...unstopped, patience: this.#patience(1 / 4) }
+    const signal = onlyLockLost(run.signal)
+    const own = { ...run, signal, patience: this.#patience(1 / 4) }
     const context = this.#context(run)
-    if (run.signal?.aborted && !isStopped(run.signal)) return
     try {
       const row = await this.#read(lookForUnmarked(operation, context), own)
       const table = row && nameOf(row)
@@ -235,7 +234,7 @@ export class PostgresPartitionRepository implements PartitionRepository {
         { relation: table, mode: 'SHARE UPDATE EXCLUSIVE' },
       ])
     } catch (why) {
-      throw leftUnmarked(operation, why)
+      throw signal.aborted ? why : leftUnmarked(operation, why)
     }
   }
 

@@ -54,3 +54,12 @@ export async function untilAborted<T>(
 export function isStopped(signal: AbortSignal | undefined): boolean {
   return signal?.aborted === true && !(signal.reason instanceof LockLostError)
 }
+
+/** Aborts when the lock of the table is lost, and not when the run is stopped: for what must not be left undone. */
+export function onlyLockLost(signal: AbortSignal | undefined): AbortSignal {
+  const lost = new AbortController()
+  onAbort(signal, () => {
+    if (!isStopped(signal)) lost.abort(signal?.reason)
+  })
+  return lost.signal
+}
