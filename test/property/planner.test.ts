@@ -358,6 +358,9 @@ describe('the planner', () => {
       'reference-check-too-long',
       'default-unread',
       'lock-timeout-held',
+      'server-only-reads',
+      'calendar-fits-nothing',
+      'detach-left-pending',
     ]
     const kinds = ['create', 'attach', 'finalize', 'detach', 'drop', 'unmark', 'readmit']
     const reasons = [
