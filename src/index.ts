@@ -88,6 +88,7 @@ export {
   type LockUse,
   type Operation,
   type OperationKind,
+  operationKinds,
   type RangeText,
   type Reason,
   type ReasonCode,

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { formatTableName } from '../../src/model/table-name.ts'
 import type { Hazard } from '../../src/policy/hazard.ts'
 import type { LockMode, Operation, OperationKind, ReasonCode } from '../../src/plan/operation.ts'
-import { isDestructive } from '../../src/plan/operation.ts'
+import { isDestructive, operationKinds as kinds } from '../../src/plan/operation.ts'
 import { lookAgain } from '../../src/sql/look-again.ts'
 import { defaultBudget } from '../../src/sql/lock-budget.ts'
 import { transactionSettings } from '../../src/sql/settings.ts'
@@ -10,7 +10,7 @@ import { toText } from '../../src/sql/sql.ts'
 import { renderStatements } from '../../src/sql/statements.ts'
 import { declarationsIn } from './docstrings.ts'
 import { type GeneratedPage, page, table } from './page.ts'
-import { operationKinds as kinds, sampleOperation, serverFacts, type Surroundings } from './sample-plans.ts'
+import { sampleOperation, serverFacts, type Surroundings } from './sample-plans.ts'
 
 const reasons: Readonly<Record<ReasonCode, readonly [readonly OperationKind[], string]>> = {
   'create-ahead': [['create'], 'the period lies in the creation horizon and nothing covers it'],

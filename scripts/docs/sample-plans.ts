@@ -16,16 +16,6 @@ const parent = { schema: 'app', name: 'events' }
 const parentOid = '16400'
 const prefix = 'pg-partsmith'
 
-export const operationKinds: readonly OperationKind[] = [
-  'create',
-  'attach',
-  'finalize',
-  'detach',
-  'drop',
-  'unmark',
-  'readmit',
-]
-
 /** In what a table lives, as far as the locks depend on it. */
 export interface Surroundings {
   readonly default?: boolean

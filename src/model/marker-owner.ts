@@ -1,4 +1,4 @@
-import { quoteIdentifier } from './quote.ts'
+import { quoteIdentifier, quoteTable } from './quote.ts'
 import type { TableName } from './table-name.ts'
 import { formatTableName } from './table-name.ts'
 
@@ -20,7 +20,6 @@ export function whyOwnerNotTrusted({ table, owner, parent, parentOwner }: Marked
 
 /** What a person can do about it. */
 export function nextForOwner({ table, parent, parentOwner }: MarkedFor): string {
-  const { schema, name } = table
   const whole = formatTableName(parent)
-  return `If it was a partition of ${whole}, look at its rows and triggers, then run ALTER TABLE ${quoteIdentifier(schema)}.${quoteIdentifier(name)} OWNER TO ${quoteIdentifier(parentOwner)}; otherwise clear its comment`
+  return `If it was a partition of ${whole}, look at its rows and triggers, then run ALTER TABLE ${quoteTable(table)} OWNER TO ${quoteIdentifier(parentOwner)}; otherwise clear its comment`
 }

@@ -1,9 +1,10 @@
 import { PartitionError } from '../errors.ts'
+import type { TableName } from './table-name.ts'
 
 /**
  * The only place that puts quotes around text meant for PostgreSQL.
  *
- * Both functions are right for every setting of `standard_conforming_strings`, and refuse what a server could only
+ * All functions are right for every setting of `standard_conforming_strings`, and refuse what a server could only
  * cut or alter, because a silently changed name is the name of another table.
  */
 
@@ -57,4 +58,9 @@ function storable(text: string, what: 'identifier' | 'text'): string {
     )
   }
   return text
+}
+
+/** Always in quotes and with its schema. */
+export function quoteTable({ schema, name }: TableName): string {
+  return `${quoteIdentifier(schema)}.${quoteIdentifier(name)}`
 }

@@ -1,7 +1,7 @@
 import { parseBound } from '../model/bound-text.ts'
 import type { PartitionTree } from '../model/partition-tree.ts'
 import { defaultPartition } from '../model/partition-tree.ts'
-import { quoteIdentifier, quoteLiteral } from '../model/quote.ts'
+import { quoteIdentifier, quoteLiteral, quoteTable } from '../model/quote.ts'
 import type { TableName } from '../model/table-name.ts'
 import { formatTableName } from '../model/table-name.ts'
 
@@ -16,13 +16,13 @@ export function attachByHand(
   table: TableName,
   bound = "FOR VALUES FROM ('..') TO ('..')",
 ): string {
-  const alter = `ALTER TABLE ${quoted(table)}`
+  const alter = `ALTER TABLE ${quoteTable(table)}`
   const inRange = rangeCheck(tree, bound)
   const fallback = defaultPartition(tree)
   return [
     "SET lock_timeout = '100ms';",
     ...(inRange === undefined ? [] : [`${alter} ADD CONSTRAINT ${checkName} CHECK (${inRange});`]),
-    `ALTER TABLE ${quoted(tree.parent.name)} ATTACH PARTITION ${quoted(table)} ${bound};`,
+    `ALTER TABLE ${quoteTable(tree.parent.name)} ATTACH PARTITION ${quoteTable(table)} ${bound};`,
     ...(inRange === undefined ? [] : [`${alter} DROP CONSTRAINT ${checkName};`]),
     'What ends with a lock timeout has changed nothing: send it again.',
     ...(fallback
@@ -45,8 +45,4 @@ function rangeCheck({ parent }: PartitionTree, boundText: string): string | unde
   if (from?.kind !== 'value' || to?.kind !== 'value' || furtherFrom.length > 0) return undefined
   const column = quoteIdentifier(key.name)
   return `${column} IS NOT NULL AND ${column} >= ${quoteLiteral(from.text)} AND ${column} < ${quoteLiteral(to.text)}`
-}
-
-function quoted({ schema, name }: TableName): string {
-  return `${quoteIdentifier(schema)}.${quoteIdentifier(name)}`
 }

@@ -18,6 +18,17 @@ export type Operation =
 
 export type OperationKind = Operation['kind']
 
+/** In the order in which they are told. */
+export const operationKinds: readonly OperationKind[] = [
+  'create',
+  'attach',
+  'finalize',
+  'detach',
+  'drop',
+  'unmark',
+  'readmit',
+]
+
 export type ReasonCode =
   | 'create-ahead'
   | 'explicit'

@@ -2,7 +2,7 @@ import { Instant } from '../model/instant.ts'
 import type { ParentChange } from '../model/parent-change.ts'
 import { firstThatMatches } from '../model/parent-change.ts'
 import type { Partition, PartitionTree } from '../model/partition-tree.ts'
-import { quoteIdentifier } from '../model/quote.ts'
+import { quoteIdentifier, quoteTable } from '../model/quote.ts'
 import type { TableName } from '../model/table-name.ts'
 import { formatTableName, sameTable } from '../model/table-name.ts'
 import { finalizeOperation } from './build-operation.ts'
@@ -52,22 +52,16 @@ export function leftPending({ tree, now }: PlanInput, findings: readonly Finding
   return findings.map((one) => {
     if (one.code !== 'detach-pending') return one
     const partition = tree.partitions.find(({ name }) => one.relation && sameTable(name, one.relation))
-    const begun = partition?.marker?.kind === 'orphan' ? momentOf(partition.marker.detachedAt) : undefined
-    if (!partition || !begun || at.epochMicroseconds - begun.epochMicroseconds < longMicros) return one
+    const text = partition?.marker?.kind === 'orphan' ? partition.marker.detachedAt : undefined
+    if (!partition || text === undefined) return one
+    const begun = Instant.from(text)
+    if (at.epochMicroseconds - begun.epochMicroseconds < longMicros) return one
     return finding('detach-left-pending', {
       relation: partition.name,
       message: `The detach of ${formatTableName(partition.name)} was begun at ${begun.toString()} and is still not finished; ${until(tree)}.`,
       next: 'Run `maintain`, which finishes it before all else and says what is in the way. To have the rows back, attach it again after that (`reattach`).',
     })
   })
-}
-
-function momentOf(text = ''): Instant | undefined {
-  try {
-    return Instant.from(text)
-  } catch {
-    return undefined
-  }
 }
 
 function isFinished(tree: PartitionTree, partition: Partition): Finding {
@@ -96,7 +90,7 @@ function cannotFinish({ server, parent }: PartitionTree, partition: Partition): 
   return finding('detach-cannot-finish', {
     relation: name,
     message: `The detach of ${part} was begun, and PostgreSQL ${Math.floor(server.versionNum / 10_000)} cannot finish it, because ${whole} was changed meanwhile and ${part} was not: ${listed(parentChanges.map(describe))}. Its rows are out of sight, inserts for its range fail, and nothing else is detached or dropped until that is over.`,
-    next: `Take the change back: ${undo(parent.name, parentChanges)} then run \`maintain\`, which finishes the detach, and make the change again.${losesRows} Or end the detach with DROP TABLE ${quoted(name)}, and its rows are gone; CREATE TABLE .. AS TABLE ${quoted(name)} keeps a copy.`,
+    next: `Take the change back: ${undo(parent.name, parentChanges)} then run \`maintain\`, which finishes the detach, and make the change again.${losesRows} Or end the detach with DROP TABLE ${quoteTable(name)}, and its rows are gone; CREATE TABLE .. AS TABLE ${quoteTable(name)} keeps a copy.`,
   })
 }
 
@@ -115,7 +109,7 @@ function describe(change: ParentChange): string {
 
 /** The statements that make the parent fit again, as SQL. */
 function undo(parent: TableName, changes: readonly ParentChange[]): string {
-  const alter = `ALTER TABLE ${quoted(parent)}`
+  const alter = `ALTER TABLE ${quoteTable(parent)}`
   const primaryKeys = changes.flatMap((change) =>
     change.kind === 'not-null' && change.primaryKey !== undefined ? [change.primaryKey] : [],
   )
@@ -148,8 +142,4 @@ function takeBack(change: ParentChange): string {
     case 'not-null':
       return `ALTER COLUMN ${quoteIdentifier(change.column)} DROP NOT NULL`
   }
-}
-
-function quoted({ schema, name }: TableName): string {
-  return `${quoteIdentifier(schema)}.${quoteIdentifier(name)}`
 }

@@ -1,6 +1,6 @@
 import type { Partition } from '../model/partition-tree.ts'
 import { defaultPartition } from '../model/partition-tree.ts'
-import { quoteIdentifier } from '../model/quote.ts'
+import { quoteTable } from '../model/quote.ts'
 import type { TableName } from '../model/table-name.ts'
 import { formatTableName } from '../model/table-name.ts'
 import { readmitOperation } from './build-operation.ts'
@@ -39,8 +39,8 @@ export function rangeExcluded(
 }
 
 /** The statement that takes the CHECK off, for a person. */
-export function readmitByHand({ schema, name }: TableName): string {
-  return `SET lock_timeout = '100ms'; ALTER TABLE ONLY ${quoteIdentifier(schema)}.${quoteIdentifier(name)} DROP CONSTRAINT ${exclusionName}`
+export function readmitByHand(table: TableName): string {
+  return `SET lock_timeout = '100ms'; ALTER TABLE ONLY ${quoteTable(table)} DROP CONSTRAINT ${exclusionName}`
 }
 
 function excluding(tree: PlanInput['tree']): Partition | undefined {

@@ -5,15 +5,9 @@ import { createPartsmith, planFromJson, planToJson } from '../../src/index.ts'
 import { createDatabase, describeEachServer } from '../support/database.ts'
 import { ownPool } from '../support/own-pool.ts'
 import { createRole } from '../support/roles.ts'
+import { monthly, now } from '../support/events-table.ts'
 
-const now = '2026-03-15T12:00:00Z'
-const config = {
-  tableName: 'events',
-  partitionColumn: 'at',
-  granularity: 'month',
-  createAheadCount: 1,
-  retentionCount: 1,
-} as const
+const config = { ...monthly, retentionCount: 1 } as const
 const events = `CREATE TABLE events (id int, at timestamptz NOT NULL) PARTITION BY RANGE (at);
   CREATE TABLE e1 PARTITION OF events FOR VALUES FROM ('2026-01-01 00:00+00') TO ('2026-02-01 00:00+00');`
 const march = `CREATE TABLE e3 PARTITION OF events FOR VALUES FROM ('2026-03-01 00:00+00') TO ('2026-04-01 00:00+00');`

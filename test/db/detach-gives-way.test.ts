@@ -6,16 +6,9 @@ import { createPartsmith } from '../../src/index.ts'
 import { createDatabase, describeEachServer } from '../support/database.ts'
 import type { TestDatabase } from '../support/database.ts'
 import { recordingLogger } from '../support/recording-logger.ts'
+import { monthly, now } from '../support/events-table.ts'
 
-const now = '2026-03-15T12:00:00Z'
-const config = {
-  tableName: 'events',
-  partitionColumn: 'at',
-  granularity: 'month',
-  createAheadCount: 1,
-  retentionCount: 1,
-  dropAfter: '30 days',
-} as const
+const config = { ...monthly, retentionCount: 1, dropAfter: '30 days' } as const
 const tables = `
   CREATE TABLE events (id int, at timestamptz NOT NULL) PARTITION BY RANGE (at);
   CREATE TABLE events__2026_03 PARTITION OF events FOR VALUES FROM ('2026-03-01 00:00+00') TO ('2026-04-01 00:00+00');

@@ -6,16 +6,9 @@ import { createDatabase, describeEachServer } from '../support/database.ts'
 import type { TestDatabase } from '../support/database.ts'
 import { commentOf, leavePending, mark } from '../support/marked-tables.ts'
 import { watchedClient } from '../support/watched-client.ts'
+import { monthly, now } from '../support/events-table.ts'
 
-const now = '2026-03-15T12:00:00Z'
-const config = {
-  tableName: 'events',
-  partitionColumn: 'at',
-  granularity: 'month',
-  createAheadCount: 1,
-  retentionCount: 1,
-  dropAfter: 'never',
-} as const
+const config = { ...monthly, retentionCount: 1, dropAfter: 'never' } as const
 const table = 'events__2026_02'
 const bound = `FOR VALUES FROM ('2026-02-01 00:00:00+00') TO ('2026-03-01 00:00:00+00')`
 

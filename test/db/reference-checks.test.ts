@@ -7,16 +7,9 @@ import type { TestDatabase } from '../support/database.ts'
 import { createDatabase, describeEachServer } from '../support/database.ts'
 import { observedClient } from '../support/observed-client.ts'
 import { createRole } from '../support/roles.ts'
+import { monthly, now } from '../support/events-table.ts'
 
-const now = '2026-03-15T12:00:00Z'
-const config = {
-  tableName: 'events',
-  partitionColumn: 'at',
-  granularity: 'month',
-  createAheadCount: 1,
-  retentionCount: 1,
-  dropAfter: '7 days',
-} as const
+const config = { ...monthly, retentionCount: 1, dropAfter: '7 days' } as const
 const partition = (name: string, month: number, of = 'events'): string =>
   `CREATE TABLE ${name} PARTITION OF ${of} FOR VALUES FROM ('2026-0${month}-01 00:00+00') TO ('2026-0${month + 1}-01 00:00+00');`
 const january = partition('e1', 1)

@@ -6,6 +6,7 @@ import { Instant } from '../../src/model/instant.ts'
 import { keyCodec } from '../../src/model/key-codec.ts'
 import { whyNotTrusted } from '../../src/model/marker.ts'
 import { findingCatalog } from '../../src/plan/finding.ts'
+import { operationKinds } from '../../src/plan/operation.ts'
 import { carriedOut, database, planWorld, treeOf } from '../support/planned-world.ts'
 import { explainsItself } from '../support/converges.ts'
 import type { World } from '../support/planned-world.ts'
@@ -362,7 +363,6 @@ describe('the planner', () => {
       'calendar-fits-nothing',
       'detach-left-pending',
     ]
-    const kinds = ['create', 'attach', 'finalize', 'detach', 'drop', 'unmark', 'readmit']
     const reasons = [
       'create-ahead',
       'wanted-again',
@@ -375,7 +375,7 @@ describe('the planner', () => {
       'marker-left-behind',
     ]
     const codes = Object.keys(findingCatalog).filter((code) => !notAboutTrees.includes(code))
-    const wanted = [...kinds, ...reasons, ...codes]
+    const wanted = [...operationKinds, ...reasons, ...codes]
     expect(wanted.filter((word) => !seen.has(word))).toEqual([])
   })
 })

@@ -5,27 +5,29 @@ import {
   type MaintenanceResult,
   PartitionError,
 } from '../../index.ts'
+import {
+  type Attempted,
+  closingOfAttempts,
+  exitCodeOfAttempts,
+  renderAttempts,
+  rowsMovedText,
+  tryEach,
+} from '../attempts.ts'
 import { CommandError } from '../command-error.ts'
 import type { CommandIo } from '../command-io.ts'
 import type { CommandSpec } from '../command-spec.ts'
 import { eachTable } from '../each-table.ts'
-import { worstOf, type ExitCode } from '../exit-code.ts'
-import { exitCodeOfError, exitCodeOfRun } from '../failure-code.ts'
-import { wrap } from '../render/columns.ts'
-import { renderFindings } from '../render/findings.ts'
+import type { ExitCode } from '../exit-code.ts'
 import { partitionText, printable, tableText } from '../render/printable.ts'
-import { counted } from '../render/quantities.ts'
-import type { Page } from '../render/style.ts'
 import { tableHeader } from '../render/table-header.ts'
 import type { CommandReport, TableReport } from '../report.ts'
 import { withoutPasswords } from '../run-report.ts'
 import { type TableOptions, tableOptions, tableOptionsOf } from '../table-options.ts'
 import { withWorkspace, type Workspace } from '../workspace.ts'
 
-interface Attempt {
+interface Attempt extends Attempted {
   /** As it was given. */
   readonly at: string
-  readonly result: MaintenanceResult
 }
 
 /** Makes sure that one table has the partitions of moments. */
@@ -45,14 +47,11 @@ export async function ensurePartitions(
     })
     return {
       table: config.table,
-      exitCode: worstOf([
-        error === undefined ? 0 : exitCodeOfError(error),
-        ...stillSo(attempts).map(({ result }) => exitCodeOfRun(result, undefined, notGated)),
-      ]),
+      exitCode: exitCodeOfAttempts(stillSo(attempts), error),
       lines: (page) =>
         attempts.length === 0
           ? []
-          : [...tableHeader(table, page), '', ...linesAbout(stillSo(attempts), page)],
+          : [...tableHeader(table, page), '', ...renderAttempts(stillSo(attempts), page, says)],
       fields: { results: attempts },
       observed: { table: config.table, up: true },
       ...(error !== undefined && { error }),
@@ -60,8 +59,6 @@ export async function ensurePartitions(
   })
   return { command: 'ensure', tables, closing: closingOf(attempts, moments.length) }
 }
-
-const notGated = { okIfLocked: false, gated: false } as const
 
 /** A moment is of one table, so that nothing is made in another by accident. */
 function refuseUnclear(tables: readonly DocumentTable[], moments: readonly string[]): void {
@@ -94,36 +91,6 @@ function momentOf(given: string, { timeZone }: DocumentTable['config']): Instant
   }
 }
 
-/** Those before one that ended it were made all the same. Gives what ended it. */
-async function tryEach<T>(items: readonly T[], make: (item: T) => Promise<void>): Promise<unknown> {
-  for (const item of items) {
-    try {
-      await make(item)
-    } catch (error) {
-      if (error instanceof PartitionError) return error
-      throw error
-    }
-  }
-  return undefined
-}
-
-function linesAbout(attempts: readonly Attempt[], page: Page): readonly string[] {
-  const { style, columns } = page
-  const issues = attempts.flatMap(({ result }) => result.issues.map(({ message }) => message))
-  // What keeps one from being made is said once.
-  const findings = attempts
-    .flatMap(({ result }) => result.findings)
-    .filter(({ message }) => issues.every((issue) => !issue.includes(message)))
-  return [
-    ...attempts.flatMap(({ at, result }) => [
-      `  ${result.success ? style.good(didWhat(result)) : style.danger('not made')}  ${subject(at, result)}`,
-      ...result.issues.flatMap(({ message }) => wrap(printable(message), { first: '    ', columns })),
-    ]),
-    '',
-    ...renderFindings(findings, page),
-  ]
-}
-
 /** A later one may have cured what was found before it; that a partition expires stays true. */
 function stillSo(attempts: readonly Attempt[]): readonly Attempt[] {
   return attempts.map(({ at, result }, index) => {
@@ -144,22 +111,19 @@ function isMaking({ kind }: MaintenanceResult['operations'][number]): boolean {
   return kind === 'create' || kind === 'attach'
 }
 
-function subject(at: string, { operations, table }: MaintenanceResult): string {
-  const made = operations.find(isMaking)
-  const rows = made?.rowsMoved ?? 0
-  return [
-    made ? partitionText(made.partition, table) : `the partition of ${printable(at)}`,
-    ...(rows === 0 ? [] : [`and ${counted(rows, 'row')} moved out of DEFAULT into it`]),
-  ].join('  ')
+const says = {
+  done: ({ result }: Attempt): string => didWhat(result),
+  undone: 'not made',
+  subject: ({ at, result: { operations, table } }: Attempt): string => {
+    const made = operations.find(isMaking)
+    const name = made ? partitionText(made.partition, table) : `the partition of ${printable(at)}`
+    return `${name}${rowsMovedText(made?.rowsMoved)}`
+  },
 }
 
 function closingOf(attempts: readonly Attempt[], wanted: number): string {
   const made = attempts.reduce((sum, { result }) => sum + result.createdCount + result.attachedCount, 0)
-  const failed = wanted - attempts.filter(({ result }) => result.success).length
-  return [
-    made === 0 ? 'Nothing was changed.' : `Made ${counted(made, 'partition')}.`,
-    ...(failed === 0 ? [] : [`${counted(failed, 'partition')} ${failed === 1 ? 'was' : 'were'} not made.`]),
-  ].join(' ')
+  return closingOfAttempts(attempts, { wanted, changed: made, what: 'partition', did: 'made' })
 }
 
 /** Runs the command as the shell does. */

@@ -1,17 +1,20 @@
-import { type DocumentTable, type MaintenanceResult, PartitionError } from '../../index.ts'
+import type { DocumentTable, MaintenanceResult } from '../../index.ts'
+import {
+  type Attempted,
+  closingOfAttempts,
+  exitCodeOfAttempts,
+  renderAttempts,
+  rowsMovedText,
+  tryEach,
+} from '../attempts.ts'
 import { canBeRead } from '../can-be-read.ts'
 import { CommandError } from '../command-error.ts'
 import type { CommandIo } from '../command-io.ts'
 import type { CommandSpec } from '../command-spec.ts'
 import { eachTable } from '../each-table.ts'
-import { type ExitCode, needsWriting, worstOf } from '../exit-code.ts'
-import { exitCodeOfError, exitCodeOfRun } from '../failure-code.ts'
+import { type ExitCode, needsWriting } from '../exit-code.ts'
 import { partitionNamed, partitionOption } from '../partition-named.ts'
-import { wrap } from '../render/columns.ts'
-import { renderFindings } from '../render/findings.ts'
 import { printable } from '../render/printable.ts'
-import { counted } from '../render/quantities.ts'
-import type { Page } from '../render/style.ts'
 import { tableHeader } from '../render/table-header.ts'
 import type { CommandReport, TableReport } from '../report.ts'
 import { withoutPasswords } from '../run-report.ts'
@@ -19,9 +22,8 @@ import { type TableOptions, tableOptions, tableOptionsOf } from '../table-option
 import { whosePartitions } from '../whose-partition.ts'
 import { withWorkspace, type Workspace } from '../workspace.ts'
 
-interface Attempt {
+interface Attempt extends Attempted {
   readonly partition: string
-  readonly result: MaintenanceResult
 }
 
 /** Attaches detached tables again. */
@@ -29,25 +31,30 @@ export async function reattachTables(
   workspace: Workspace,
   partitions: readonly string[],
 ): Promise<CommandReport> {
+  const { partsmith, io, hide } = workspace
   const owned = await ownedBy(workspace, partitions)
   const all: Attempt[] = []
   const those = { ...workspace, tables: [...owned.keys()] }
   const tables = await eachTable(those, 'attaching again in', async (table): Promise<TableReport> => {
     const attempts: Attempt[] = []
-    const error = await tryEach(workspace, { table, partitions: owned.get(table) ?? [], attempts })
+    const { config } = table
+    const error = await tryEach(owned.get(table) ?? [], async (given) => {
+      const partition = partitionNamed(given, config.table)
+      const result = await partsmith.reattachPartition(config, partition, { signal: io.signal })
+      attempts.push({ partition, result: withoutPasswords(result, hide) })
+    })
     all.push(...attempts)
     return {
-      table: table.config.table,
-      exitCode: worstOf([
-        error === undefined ? 0 : exitCodeOfError(error),
-        ...attempts.map(({ result }) => exitCodeOfRun(result, undefined, notGated)),
-      ]),
+      table: config.table,
+      exitCode: exitCodeOfAttempts(attempts, error),
       lines: (page) =>
-        attempts.length === 0 ? [] : [...tableHeader(table, page), '', ...linesAbout(attempts, page)],
+        attempts.length === 0
+          ? []
+          : [...tableHeader(table, page), '', ...renderAttempts(attempts, page, says)],
       fields: { results: attempts },
       observed: {
-        table: table.config.table,
-        up: error === undefined || (await canBeRead(workspace, table.config.table)),
+        table: config.table,
+        up: error === undefined || (await canBeRead(workspace, config.table)),
       },
       ...(error !== undefined && { error }),
     }
@@ -73,65 +80,22 @@ function nothingNamed(): CommandError {
   )
 }
 
-const notGated = { okIfLocked: false, gated: false } as const
-
-/** Those before one that ended it were attached all the same. Gives what ended it. */
-async function tryEach(
-  { partsmith, io, hide }: Workspace,
-  about: {
-    readonly table: DocumentTable
-    readonly partitions: readonly string[]
-    readonly attempts: Attempt[]
-  },
-): Promise<unknown> {
-  for (const given of about.partitions) {
-    const partition = partitionNamed(given, about.table.config.table)
-    try {
-      const result = await partsmith.reattachPartition(about.table.config, partition, { signal: io.signal })
-      about.attempts.push({ partition, result: withoutPasswords(result, hide) })
-    } catch (error) {
-      if (error instanceof PartitionError) return error
-      throw error
-    }
-  }
-  return undefined
-}
-
-function linesAbout(attempts: readonly Attempt[], page: Page): readonly string[] {
-  const { style, columns } = page
-  const issues = attempts.flatMap(({ result }) => result.issues.map(({ message }) => message))
-  // What keeps a table from being attached is said once.
-  const findings = attempts
-    .flatMap(({ result }) => result.findings)
-    .filter(({ message }) => issues.every((issue) => !issue.includes(message)))
-  return [
-    ...attempts.flatMap(({ partition, result }) => [
-      `  ${result.success ? style.good(didWhat(result)) : style.danger('not attached')}  ${printable(partition)}${rowsMoved(result)}`,
-      ...result.issues.flatMap(({ message }) => wrap(printable(message), { first: '    ', columns })),
-    ]),
-    '',
-    ...renderFindings(findings, page),
-  ]
-}
-
 function didWhat({ operations }: MaintenanceResult): string {
   const [operation] = operations
   if (!operation) return 'attached already'
   return operation.status === 'raced' ? 'attached by another' : 'attached'
 }
 
-function rowsMoved({ operations: [operation] }: MaintenanceResult): string {
-  const rows = operation?.rowsMoved ?? 0
-  return rows === 0 ? '' : `  and ${counted(rows, 'row')} moved out of DEFAULT into it`
+const says = {
+  done: ({ result }: Attempt): string => didWhat(result),
+  undone: 'not attached',
+  subject: ({ partition, result: { operations } }: Attempt): string =>
+    `${printable(partition)}${rowsMovedText(operations[0]?.rowsMoved)}`,
 }
 
 function closingOf(attempts: readonly Attempt[], wanted: number): string {
   const attached = attempts.filter(({ result }) => result.attachedCount > 0).length
-  const failed = wanted - attempts.filter(({ result }) => result.success).length
-  return [
-    attached === 0 ? 'Nothing was changed.' : `Attached ${counted(attached, 'table')}.`,
-    ...(failed === 0 ? [] : [`${counted(failed, 'table')} ${failed === 1 ? 'was' : 'were'} not attached.`]),
-  ].join(' ')
+  return closingOfAttempts(attempts, { wanted, changed: attached, what: 'table', did: 'attached' })
 }
 
 /** Runs the command as the shell does. */

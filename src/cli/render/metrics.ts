@@ -4,7 +4,7 @@ import {
   Instant,
   type MaintenancePlan,
   type MaintenanceResult,
-  type OperationKind,
+  operationKinds,
   type OperationWait,
   type PartitionState,
   type TableInspection,
@@ -39,15 +39,6 @@ interface Sample {
   readonly value: number
 }
 
-const operationKinds: readonly OperationKind[] = [
-  'create',
-  'attach',
-  'finalize',
-  'detach',
-  'drop',
-  'unmark',
-  'readmit',
-]
 const severities: readonly FindingSeverity[] = ['error', 'warning', 'info']
 const states: readonly PartitionState[] = [
   'missing',

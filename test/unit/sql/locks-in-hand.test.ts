@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 
 import type { Surroundings } from '../../../scripts/docs/sample-plans.ts'
-import { operationKinds as kinds, sampleOperation, serverFacts } from '../../../scripts/docs/sample-plans.ts'
+import { sampleOperation, serverFacts } from '../../../scripts/docs/sample-plans.ts'
+import { operationKinds as kinds } from '../../../src/plan/operation.ts'
 import { adoptSteps } from '../../../src/sql/adopt.ts'
 import type { DdlContext } from '../../../src/sql/ddl-context.ts'
 import { defaultBudget } from '../../../src/sql/lock-budget.ts'
