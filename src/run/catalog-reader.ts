@@ -1,3 +1,5 @@
+import { setImmediate } from 'node:timers/promises'
+
 import { ServerUnsupportedError } from '../errors.ts'
 import { Instant } from '../model/instant.ts'
 import { hintsOfMarker, hintsOfParent, markerHeads, namesParent } from '../model/marker.ts'
@@ -30,10 +32,18 @@ import type { Session } from './session.ts'
 const oldestServer = 150000
 
 /**
+ * A fleet is planned in so many pieces at most, each while the server looks up the next; what asks for few tables waits for
+ * the answer anyway.
+ */
+const mostPieces = 8
+const leastInPiece = 50
+
+/**
  * Reads the trees of the tables in one read-only snapshot, and gives each to `take`, in their order. The number of
- * statements does not depend on how many or how large they are.
+ * statements does not grow with how many or how large they are.
  *
- * A tree is made of the server's answer right before it is taken, so that those of a fleet are not in memory together.
+ * A tree is made of the server's answer right before it is taken, so that those of a fleet are not in memory together; and
+ * what else this process does has its turn between the pieces.
  *
  * What cannot be read of one table is said in its own answer; nothing of the session's settings matters or is changed.
  */
@@ -42,7 +52,7 @@ export async function readTrees(
   tables: readonly TableName[],
   { markerPrefix, take }: { readonly markerPrefix: string; readonly take: TakeReading },
 ): Promise<void> {
-  const { readings, ...parts } = await session.transaction(
+  await session.transaction(
     async () => {
       const [serverRow = {}] = (await session.query(pinAndReadServer)).rows
       const server = { ...serverFacts(serverRow), ...(session.isPooled && { pooled: true as const }) }
@@ -54,16 +64,48 @@ export async function readTrees(
       const others = isMissing ? (await session.query(listPartitionedTables)).rows.map(nameOf) : []
       const readings = found.map((row) => parentReading(row, others))
       const heads = markerHeads(markerPrefix)
-      const parents = readings.flatMap(oidOf)
-      const { rows: marked } = await session.query(readMarked, [heads.orphan, heads.building, parents])
+      const { rows: marked } = await session.query(readMarked, [
+        heads.orphan,
+        heads.building,
+        readings.flatMap(oidOf),
+      ])
       const detachedOf = detachedByParent(marked.flatMap((row) => markedTable(row, markerPrefix)))
-      const rows = await partitionRows(session, parents, server)
-      return { server, readings, detachedOf, partitions: partitionsByParent(rows, markerPrefix) }
+      let index = 0
+      await inPieces(
+        readings,
+        (piece) => partitionRows(session, piece.flatMap(oidOf), server),
+        (piece, rows) => {
+          const parts = { server, detachedOf, partitions: partitionsByParent(rows, markerPrefix) }
+          for (const reading of piece) {
+            take('error' in reading ? reading : { tree: treeOf(reading.parent, parts) }, index++)
+          }
+        },
+      )
     },
     { isolation: 'repeatable read', readOnly: true },
   )
-  for (const [index, reading] of readings.entries()) {
-    take('error' in reading ? reading : { tree: treeOf(reading.parent, parts) }, index)
+}
+
+/** Asks for the next piece before it uses one. */
+async function inPieces<T, A>(
+  all: readonly T[],
+  ask: (piece: readonly T[]) => Promise<A>,
+  use: (piece: readonly T[], answer: A) => void,
+): Promise<void> {
+  const size = Math.max(leastInPiece, Math.ceil(all.length / mostPieces))
+  const pieces = Array.from({ length: Math.ceil(all.length / size) }, (_, index) =>
+    all.slice(index * size, (index + 1) * size),
+  )
+  let asked = pieces[0] && ask(pieces[0])
+  for (const [index, piece] of pieces.entries()) {
+    const answer = await asked
+    const next = pieces[index + 1]
+    asked = next && ask(next)
+    // A failure is of interest when it is its turn.
+    asked?.catch(() => undefined)
+    // By then the question is on its way.
+    await setImmediate()
+    if (answer !== undefined) use(piece, answer)
   }
 }
 

@@ -223,7 +223,7 @@ export class PostgresPartitionRepository implements PartitionRepository {
 
   /** Also where the run was stopped, because nothing else knows of the table; with its lock lost nothing is sent. */
   async #keepMarked(operation: DetachOperation | FinalizeOperation, run: RunContext): Promise<void> {
-    const signal = onlyLockLost(run.signal)
+    const { signal, stop } = onlyLockLost(run.signal)
     const own = { ...run, signal, patience: this.#patience(1 / 4) }
     const context = this.#context(run)
     try {
@@ -235,6 +235,8 @@ export class PostgresPartitionRepository implements PartitionRepository {
       ])
     } catch (why) {
       throw signal.aborted ? why : leftUnmarked(operation, why)
+    } finally {
+      stop()
     }
   }
 

@@ -55,11 +55,17 @@ export function isStopped(signal: AbortSignal | undefined): boolean {
   return signal?.aborted === true && !(signal.reason instanceof LockLostError)
 }
 
-/** Aborts when the lock of the table is lost, and not when the run is stopped: for what must not be left undone. */
-export function onlyLockLost(signal: AbortSignal | undefined): AbortSignal {
+/**
+ * Aborts when the lock of the table is lost, and not when the run is stopped: for what must not be left undone. To be
+ * stopped when that is done, as the run goes on.
+ */
+export function onlyLockLost(signal: AbortSignal | undefined): {
+  readonly signal: AbortSignal
+  readonly stop: () => void
+} {
   const lost = new AbortController()
-  onAbort(signal, () => {
+  const stop = onAbort(signal, () => {
     if (!isStopped(signal)) lost.abort(signal?.reason)
   })
-  return lost.signal
+  return { signal: lost.signal, stop }
 }

@@ -165,22 +165,28 @@ ORDER BY p.ord`
  * $1 OIDs of the parents. The direct children of each, gathered by schema and owner into one row of lists, so that a
  * fleet of thousands costs little more than their bounds. `special` lists those about which there is more to say, which
  * `readSpecialPartitions` does; mostly there is none.
+ *
+ * Parent by parent, so that PostgreSQL looks up what belongs to it, and neither reads all of `pg_class` nor sorts.
  */
 export const readPartitions: string = `
-SELECT i.inhparent::text AS parent,
-       (SELECT n.nspname FROM pg_namespace n WHERE n.oid = c.relnamespace)::text AS schema,
-       pg_get_userbyid(c.relowner)::text AS owner, pg_has_role(c.relowner, 'USAGE')::text AS owned,
-       (SELECT ${actsAs('c.relowner', 'p.relowner')} FROM pg_class p WHERE p.oid = i.inhparent)::text AS trusted,
+SELECT w.oid::text AS parent,
+       (SELECT n.nspname FROM pg_namespace n WHERE n.oid = x.relnamespace)::text AS schema,
+       pg_get_userbyid(x.relowner)::text AS owner, pg_has_role(x.relowner, 'USAGE')::text AS owned,
+       (SELECT ${actsAs('x.relowner', 'p.relowner')} FROM pg_class p WHERE p.oid = w.oid)::text AS trusted,
        current_setting('block_size') AS block_size,
-       array_agg(c.oid)::text AS oids, array_agg(c.relname)::text AS names,
-       array_agg(pg_get_expr(c.relpartbound, 0))::text AS bounds,
-       array_agg(c.reltuples)::text AS rows, array_agg(c.relpages)::text AS pages,
-       array_agg(c.oid) FILTER (WHERE c.relkind <> 'r' OR i.inhdetachpending OR d.objoid IS NOT NULL)::text AS special
-FROM pg_inherits i
-JOIN pg_class c ON c.oid = i.inhrelid
-LEFT JOIN pg_description d ON d.objoid = c.oid AND d.classoid = 'pg_class'::regclass AND d.objsubid = 0
-WHERE i.inhparent = ANY($1::oid[])
-GROUP BY i.inhparent, c.relnamespace, c.relowner`
+       x.oids::text, x.names::text, x.bounds::text, x.rows::text, x.pages::text, x.special::text
+FROM unnest($1::oid[]) AS w(oid)
+CROSS JOIN LATERAL (
+  SELECT c.relnamespace, c.relowner, array_agg(c.oid) AS oids, array_agg(c.relname) AS names,
+         array_agg(pg_get_expr(c.relpartbound, 0)) AS bounds,
+         array_agg(c.reltuples) AS rows, array_agg(c.relpages) AS pages,
+         array_agg(c.oid) FILTER (WHERE c.relkind <> 'r' OR i.inhdetachpending OR EXISTS (
+           SELECT FROM pg_description d
+           WHERE d.objoid = c.oid AND d.classoid = 'pg_class'::regclass AND d.objsubid = 0)) AS special
+  FROM pg_inherits i
+  JOIN pg_class c ON c.oid = i.inhrelid
+  WHERE i.inhparent = w.oid
+  GROUP BY c.relnamespace, c.relowner) x`
 
 /**
  * $1 OIDs of partitions. What only some have: a comment, a detach that is pending, partitions of their own, of which the

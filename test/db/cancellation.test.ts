@@ -54,6 +54,26 @@ describeEachServer('a run that is stopped', (major) => {
     await expectAllReturned()
   })
 
+  it('in many steps does not listen more and more for that', async () => {
+    const months = Array.from({ length: 12 }, (_, index) => {
+      const [from = '', to = ''] = [index, index + 1].map((month) =>
+        new Date(Date.UTC(2025, month)).toISOString(),
+      )
+      return `CREATE TABLE old_${index} PARTITION OF events FOR VALUES FROM ('${from}') TO ('${to}');`
+    })
+    await database.sql(months.join(''))
+    const warnings: Error[] = []
+    const heed = (warning: Error): void => void warnings.push(warning)
+    process.on('warning', heed)
+    const { maintainer } = createPartsmith({ pool: database.pool })
+    const { signal } = new AbortController()
+    const result = await maintainer.runMaintenanceSafe(expiring, { now, signal })
+    expect(result).toMatchObject({ success: true, detachedCount: 12 })
+    await new Promise(setImmediate)
+    process.off('warning', heed)
+    expect(warnings).toEqual([])
+  })
+
   it('throws a RunAbortedError with the reason as its cause where errors are thrown', async () => {
     const partsmith = createPartsmith({ pool: database.pool })
     const reason = new Error('the deployment is over')

@@ -64,6 +64,32 @@ describeEachServer('reading a tree', (major) => {
     expect(few).toBeLessThan(9)
   })
 
+  it('asks for a fleet in eight pieces at most, and gives each of its tables the own partitions', async () => {
+    const names = Array.from({ length: 430 }, (_, index) => `fleet_${index}`)
+    for (const few of [names.slice(0, 215), names.slice(215)]) {
+      await database.sql(few.map((name) => eventsTable.replace('events', name)).join(''))
+    }
+    await database.sql(`${partitionsOf('fleet_0', 1)} ${partitionsOf('fleet_54', 2)} ${partitionsOf('fleet_429', 3)}
+      COMMENT ON TABLE fleet_54_1 IS 'pg-partsmith:orphan-parent=public.fleet_54'`)
+    const one = await statementsFor(['fleet_0'])
+    // One piece has a comment to be asked for.
+    expect(await statementsFor(names)).toBe(one + 7 + 1)
+    const seen: string[] = []
+    await new PostgresMetadataProvider(database.pool).readTrees(
+      [...names, 'nowhere'].map((name) => ({ schema: 'public', name })),
+      (reading) => {
+        if ('error' in reading) seen.push(String(reading.error))
+        else if (reading.tree.partitions.length > 0) seen.push(shape(reading.tree))
+      },
+    )
+    expect(seen).toEqual([
+      'fleet_0_0 ',
+      'fleet_54_0 , fleet_54_1 pg-partsmith:orphan-parent=public.fleet_54',
+      'fleet_429_0 , fleet_429_1 , fleet_429_2 ',
+      expect.stringContaining('There is no table public.nowhere in this database.'),
+    ])
+  })
+
   it('locks no table of the user, at no moment', async () => {
     await database.sql(
       `${eventsTable} ${partitionsOf('events', 3)} CREATE TABLE rest PARTITION OF events DEFAULT;`,
