@@ -172,7 +172,7 @@ function createReason({ config }: PlanInput, code: MissingPeriod['reason']): Ope
 const nextFor: Readonly<Record<DetachedDecision['kind'], string>> = {
   attach: 'It is attached again for its own period; rename it, and the next run creates the partition.',
   drop: 'It is dropped by this plan, and the next run creates the partition.',
-  keep: 'It was detached here and stays for the reason given with it; rename it, and the next run creates the partition.',
+  keep: 'It has a marker and stays for the reason given with it; rename it, and the next run creates the partition.',
 }
 
 function nameTaken(

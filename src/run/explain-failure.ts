@@ -16,13 +16,14 @@ import { formatTableName } from '../model/table-name.ts'
 import type { Holder } from '../plan/blocker.ts'
 import { describeHolder, describeSnapshot } from '../plan/blocker.ts'
 import type { DetachOperation, Operation } from '../plan/operation.ts'
+import { notMeant } from '../sql/only-if.ts'
 import { proofName } from '../sql/prove-range.ts'
 import type { DdlLimits } from '../sql/settings.ts'
 import type { Refusal } from '../sql/statement.ts'
 import { describeError, isConnectionFailure, sqlStateOf, sqlStates } from './sql-state.ts'
 import { NotNow } from './gave-way.ts'
 import { LockNotFree, notFreeWithin } from './lock-ladder.ts'
-import { StepRefused } from './step-refused.ts'
+import { StepRefused, WrongTable } from './step-refused.ts'
 
 type Subject = Pick<Operation, 'parent' | 'partition'> & {
   readonly kind: Operation['kind'] | 'adopt'
@@ -34,6 +35,7 @@ export function explainFailure(error: unknown, subject: Subject, limits: DdlLimi
   const what = `${formatTableName(subject.parent)}: cannot ${subject.kind} ${formatTableName(subject.partition)}`
   if (error instanceof StepRefused) return refusalError(error.refusal, what, subject)
   if (error instanceof LockNotFree) return notFree(error, what, subject)
+  if (error instanceof WrongTable) return wrongTable(error, what, subject)
   if (error instanceof PartitionError) return error
   if (isConnectionFailure(error)) {
     return new ConnectionFailedError(
@@ -43,6 +45,14 @@ export function explainFailure(error: unknown, subject: Subject, limits: DdlLimi
   }
   const state = sqlStateOf(error)
   return state === undefined ? error : statementError({ error, state, what, subject, limits })
+}
+
+function wrongTable(error: WrongTable, what: string, { parent, partition }: Subject): StatementFailedError {
+  const name = formatTableName(partition)
+  return new StatementFailedError(
+    `${what}: its schema was renamed in the moment of the statement, and another table of that name was detached. Most likely that is what ${name} is now: look at it, and attach it to its own parent again with ALTER TABLE ${formatTableName(parent)} ATTACH PARTITION ${name} FOR VALUES .., with the bounds that its CHECK has. The one that was meant is still attached; plan again.`,
+    { cause: error, sqlState: undefined, code: 'statement-failed' },
+  )
 }
 
 /** The same for what was only read. */
@@ -202,6 +212,8 @@ function statementError(about: Failure): PartitionError {
     case sqlStates.dependentObjectsStillExist:
       return stillReferred(about, 'remove what depends on it, then run again')
     case sqlStates.duplicateTable:
+    // Of the type that comes with a table.
+    case sqlStates.duplicateObject:
     case sqlStates.uniqueViolation:
       return new PartitionAlreadyExistsError(
         `${what}: ${said}${detailOf(error)}. Nothing was changed; rename what has the name, or plan again.`,
@@ -217,8 +229,14 @@ function statementError(about: Failure): PartitionError {
       if (subject.kind === 'attach' && state === sqlStates.datatypeMismatch) return unlikeParent(about)
       if (subject.kind !== 'finalize' && !isConcurrent(subject)) return failed
       return new StatementFailedError(
-        `${what}: ${said}. A column or CHECK of ${formatTableName(subject.parent)} was changed while this detach was pending, and PostgreSQL 18 cannot finish it so. Undo that change and run again, or drop ${formatTableName(subject.partition)} by hand; its rows are not found through the parent meanwhile.`,
+        `${what}: ${said}. Where the detach is pending (inspect says so), a column or CHECK of ${formatTableName(subject.parent)} was changed meanwhile, and PostgreSQL 18 cannot finish it so. Undo that change and run again; its rows are not found through the parent until then.`,
         { ...cause, code: 'statement-failed' },
+      )
+    case sqlStates.invalidTextRepresentation:
+      if (!said.includes(notMeant)) return failed
+      return new PlanStaleError(
+        `${what}: a schema was renamed at that moment, and its name means another one now. Nothing was changed; plan again.`,
+        cause,
       )
     case sqlStates.checkViolation:
       // Every translation of the message has the name in it; a CHECK of the user's own has another.

@@ -20,7 +20,7 @@ import type { Patience } from './patience.ts'
 import { throwIfAborted } from './run-aborted.ts'
 import type { Session } from './session.ts'
 import { roundTripMs } from './session.ts'
-import { hasSqlState } from './sql-state.ts'
+import { describeError, hasSqlState } from './sql-state.ts'
 
 /** What a step is tried with. */
 export interface Ladder {
@@ -216,12 +216,18 @@ function whyAgain(
       ? 'a lock was not free at once, and none is waited for with another in hand, so it gave way'
       : notFreeWithin(limits)
   }
+  if (isConcurrentUpdate(error)) return 'another session changed the same table in the catalog in that moment'
   if (hasSqlState(error, 'deadlockDetected')) return 'the server ended it to resolve a deadlock'
   // A cancellation that comes sooner is not the timeout: somebody wants it to stop.
   if (hasSqlState(error, 'queryCanceled') && tookMs >= statementTimeoutMs) {
     return `a statement did not end within ${statementTimeoutMs} ms`
   }
   return undefined
+}
+
+/** GRANT and ALTER .. OWNER change the row of a table in the catalog without a lock of the table; the server does not translate this. */
+function isConcurrentUpdate(error: unknown): boolean {
+  return hasSqlState(error, 'internalError') && describeError(error).includes('tuple concurrently ')
 }
 
 /** `a lock was not free within 100 ms, so it gave way`, and why it was tried for less long than configured. */

@@ -12,7 +12,7 @@ import type { Session } from './session.ts'
 import { withConnection } from './session.ts'
 import { hasSqlState } from './sql-state.ts'
 import { StatementBatch } from './statement-batch.ts'
-import { StepRefused } from './step-refused.ts'
+import { StepRefused, WrongTable } from './step-refused.ts'
 import { within } from './within.ts'
 
 /**
@@ -64,6 +64,7 @@ export async function runCommand(
       isPutBack = await putBack(session, step)
       if (!isPutBack) spoiled.abort()
       if (error !== undefined) throw error
+      if (isPutBack) await expectDetached(session, step)
       return 'done'
     } catch (error) {
       // What was set for it may be set still.
@@ -83,11 +84,17 @@ export async function runCommand(
   })
 }
 
+/** Nothing keeps a schema from being renamed, and the statement finds its table by name. */
+async function expectDetached(session: Session, step: CommandStep): Promise<void> {
+  const { rows } = await session.query(toText(step.pin.isPending))
+  if (rows.length > 0) throw new WrongTable(`another table than that was detached: ${step.label}`)
+}
+
 /** What a detach takes with nobody in its way is not told as a wait. */
 const worthTellingMs = 200
 
 function mayGoOn(error: unknown): boolean {
-  return isEndedEarly(error) || hasSqlState(error, 'idleInTransactionSessionTimeout')
+  return isEndedEarly(error) || hasSqlState(error, 'idleInTransactionSessionTimeout', 'deadlockDetected')
 }
 
 async function putBack(session: Session, step: CommandStep): Promise<boolean> {

@@ -3,6 +3,7 @@ import { ConnectionFailedError, PartitionError } from '../errors.ts'
 /** The SQLSTATEs that the library reacts to, by PostgreSQL's own condition names. */
 export const sqlStates = {
   invalidParameterValue: '22023',
+  invalidTextRepresentation: '22P02',
   uniqueViolation: '23505',
   foreignKeyViolation: '23503',
   checkViolation: '23514',

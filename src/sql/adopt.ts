@@ -6,6 +6,7 @@ import { transaction } from './ddl-context.ts'
 import type { FormerPartition } from './like-a-partition.ts'
 import { likePartitionGuard } from './like-a-partition.ts'
 import { checkDetached, checkParent, lookAgain, readSeen } from './look-again.ts'
+import { hasComment, onlyIf } from './only-if.ts'
 import { takeFirst } from './take-locks.ts'
 import { literal, qualified, sql } from './sql.ts'
 import type { Action, Step } from './statement.ts'
@@ -48,7 +49,10 @@ export function adoptSteps(
             { kind: 'orphan', detachedAt: (context.now ?? seen.now).toString(), facts },
             context.markerPrefix,
           )
-          return [execute(sql`COMMENT ON TABLE ${qualified(table)} IS ${literal(text)}`)]
+          return [
+            execute(sql`COMMENT ON TABLE ${qualified(table)} IS ${literal(text)}`),
+            onlyIf(hasComment(oid, text)),
+          ]
         },
       },
     ]),

@@ -135,8 +135,8 @@ export function waitForAutovacuum(table: TableName): Sql {
 }
 
 /**
- * The same for a statement and the session that pins a name for it, with how long the statement has waited for the lock
- * of a table itself, and whether it has got as far as the pin is for.
+ * The same for a statement and the session that pins a name for it, with how long the statement has waited itself for the
+ * lock of a table or for the row of one in the catalog, and whether it has got as far as the pin is for.
  */
 export function waitingWhilePinned(
   isPending: Sql,
@@ -151,7 +151,7 @@ SELECT (${isPending}) AS pending, w.waiting::text, w.blockers,
 FROM (
   SELECT count(*) FILTER (WHERE l.pid <> ${session}) AS waiting,
          max(clock_timestamp() - l.waitstart) FILTER (WHERE l.pid <> ${session}) AS longest,
-         max(clock_timestamp() - l.waitstart) FILTER (WHERE l.pid = ${session} AND l.locktype = 'relation') AS own,
+         max(clock_timestamp() - l.waitstart) FILTER (WHERE l.pid = ${session} AND l.locktype IN ('relation', 'tuple', 'transactionid')) AS own,
          CASE WHEN count(*) > 0 THEN array_to_string(pg_blocking_pids(${session}), ',') END AS blockers
   FROM pg_locks l
   WHERE NOT l.granted AND (l.pid = ${session} OR pg_blocking_pids(l.pid) && ${both})

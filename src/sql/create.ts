@@ -20,6 +20,7 @@ import { checkRace, rangeBound, sameRange } from './same-range.ts'
 import { refuseForeign, withForeignIn } from './foreign-in-default.ts'
 import { moveFromDefault } from './move-from-default.ts'
 import { removeProof } from './prove-range.ts'
+import { hasComment, onlyIf } from './only-if.ts'
 import { takeFirst, takeLocks } from './take-locks.ts'
 import type { Sql } from './sql.ts'
 import { ident, literal, qualified, sql } from './sql.ts'
@@ -122,8 +123,9 @@ function buildStep(operation: CreateOperation, context: DdlContext): Transaction
       oid: (row) => readSeen(row).oid ?? undefined,
       make: (row) => [
         ...ownerOf(readSeen(row), operation),
-        comment(
+        ...comment(
           operation,
+          readSeen(row).oid,
           encodeMarker(
             {
               kind: 'building',
@@ -179,7 +181,12 @@ export function attachStep(
       ask,
       describe: `COMMENT ON TABLE ${formatTableName(partition)} IS <its own comment, without the marker>`,
       oid: (row) => readSeen(row).oid ?? undefined,
-      make: (row) => [comment(operation, withoutMarker(readSeen(row).comment, context.markerPrefix))],
+      make: (row) => {
+        const seen = readSeen(row)
+        if (seen.attachedTo !== guard.parentOid)
+          return refuse('stale', `${formatTableName(partition)} is another table now`)
+        return comment(operation, seen.oid, withoutMarker(seen.comment, context.markerPrefix))
+      },
     },
   ])
 }
@@ -243,6 +250,13 @@ function zoneOf({ ddlTimezone }: DdlContext): readonly Action[] {
   ]
 }
 
-function comment({ partition }: CreateOperation | AttachOperation, text: string | null): Action {
-  return execute(sql`COMMENT ON TABLE ${ident(partition.schema, partition.name)} IS ${literal(text)}`)
+function comment(
+  { partition }: CreateOperation | AttachOperation,
+  oid: string | null,
+  text: string | null,
+): readonly Action[] {
+  return [
+    execute(sql`COMMENT ON TABLE ${ident(partition.schema, partition.name)} IS ${literal(text)}`),
+    ...(oid === null ? [] : [onlyIf(hasComment(oid, text))]),
+  ]
 }

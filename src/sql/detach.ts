@@ -20,6 +20,7 @@ import {
   waitPatiently,
   watchClient,
 } from './settings.ts'
+import { hasComment, isDetached, onlyIf } from './only-if.ts'
 import { takeFirst, takeLocks } from './take-locks.ts'
 import { literal, qualified, sql } from './sql.ts'
 import type { CommandStep, Guard, Step, TransactionStep } from './statement.ts'
@@ -46,6 +47,7 @@ function blockingSteps(operation: DetachOperation, context: DdlContext): readonl
       attachedGuard(operation),
       writeMarker(operation, context),
       execute(sql`ALTER TABLE ${qualified(parent)} DETACH PARTITION ${qualified(partition)}`),
+      onlyIf(isDetached(operation.guard.oid)),
     ]),
   ]
 }
@@ -101,6 +103,7 @@ export function finalizeStep(operation: FinalizeOperation, context: DdlContext):
     attachedGuard(operation),
     execute(waitPatiently(patience)),
     execute(sql`ALTER TABLE ${qualified(parent)} DETACH PARTITION ${qualified(partition)} FINALIZE`),
+    onlyIf(isDetached(operation.guard.oid)),
   ])
   return { ...step, waitsForSnapshots: patience }
 }
@@ -108,6 +111,7 @@ export function finalizeStep(operation: FinalizeOperation, context: DdlContext):
 /** Takes the marker off a partition that stays attached. */
 export function unmarkSteps(operation: UnmarkOperation, context: DdlContext): readonly Step[] {
   const { parent, partition, guard } = operation
+  const own = withoutMarker(guard.comment, context.markerPrefix)
   return [
     transaction(context, `unmark ${formatTableName(partition)}`, [
       ...takeFirst(sql`LOCK TABLE ONLY ${qualified(partition)} IN SHARE UPDATE EXCLUSIVE MODE`),
@@ -124,9 +128,8 @@ export function unmarkSteps(operation: UnmarkOperation, context: DdlContext): re
                 `the comment of ${formatTableName(partition)} is not the one that was planned with`,
               ),
       },
-      execute(
-        sql`COMMENT ON TABLE ${qualified(partition)} IS ${literal(withoutMarker(guard.comment, context.markerPrefix))}`,
-      ),
+      execute(sql`COMMENT ON TABLE ${qualified(partition)} IS ${literal(own)}`),
+      onlyIf(hasComment(guard.oid, own)),
     ]),
   ]
 }

@@ -6,6 +6,7 @@ import type { DdlContext } from './ddl-context.ts'
 import { transaction } from './ddl-context.ts'
 import type { Seen } from './look-again.ts'
 import { checkDetached, lookAgain, markerIn, readSeen, refuse } from './look-again.ts'
+import { isGone, lacksConstraint, onlyIf } from './only-if.ts'
 import { ident, literal, qualified, sql } from './sql.ts'
 import type { Action, Guard, Refusal, Row, Step } from './statement.ts'
 import { execute } from './statement.ts'
@@ -39,12 +40,14 @@ export function dropSteps(operation: DropOperation, context: DdlContext): readon
         // Asked before the first key goes: a table that cannot be dropped keeps them.
         dependentsGuard(operation),
         execute(sql`ALTER TABLE ${qualified(partition)} DROP CONSTRAINT ${ident(String(row['name']))}`),
+        onlyIf(lacksConstraint(guard.oid, String(row['name']))),
       ]),
   }
   const drop: Step = transaction(context, `drop ${name}`, [
     ...lockAndLook(own),
     ...(guard.marker === 'building' ? [emptyGuard(partition)] : []),
     execute(sql`DROP TABLE ${qualified(partition)}`),
+    onlyIf(isGone(guard.oid)),
   ])
   return guard.marker === 'building' ? [drop] : [foreignKeys, drop]
 }

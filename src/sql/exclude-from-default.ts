@@ -7,6 +7,7 @@ import type { DdlContext } from './ddl-context.ts'
 import { forHours, transaction } from './ddl-context.ts'
 import type { Seen } from './look-again.ts'
 import { checkParent, lookAgain, readSeen, refuse } from './look-again.ts'
+import { hasConstraint, lacksConstraint, onlyIf } from './only-if.ts'
 import { takeFirst, takeLocks } from './take-locks.ts'
 import type { Sql } from './sql.ts'
 import { ident, literal, qualified, sql } from './sql.ts'
@@ -39,6 +40,9 @@ export function excludeSteps(exclusion: Exclusion, context: DdlContext): readonl
       execute(
         sql`ALTER TABLE ONLY ${qualified(fallback)} ADD CONSTRAINT ${ident(exclusionName)} CHECK (NOT (${column} >= ${literal(range.from)} AND ${column} < ${literal(range.to)})) NOT VALID`,
       ),
+      ...(exclusion.guard.defaultOid === null
+        ? []
+        : [onlyIf(hasConstraint(exclusion.guard.defaultOid, exclusionName))]),
     ]),
     transaction(forHours(context), `validate that ${name} holds nothing of the range`, [
       ...takeFirst(sql`LOCK TABLE ONLY ${qualified(fallback)} IN SHARE UPDATE EXCLUSIVE MODE`),
@@ -111,6 +115,7 @@ export function readmitSteps(
           }),
       },
       execute(sql`ALTER TABLE ONLY ${qualified(fallback)} DROP CONSTRAINT IF EXISTS ${ident(exclusionName)}`),
+      onlyIf(lacksConstraint(guard.oid, exclusionName)),
     ]),
   ]
 }

@@ -4,6 +4,7 @@ import type { DdlContext } from './ddl-context.ts'
 import { forHours, transaction } from './ddl-context.ts'
 import { checkDetached, lookAgain, readSeen } from './look-again.ts'
 import { checkRace } from './same-range.ts'
+import { hasConstraint, lacksConstraint, onlyIf } from './only-if.ts'
 import { takeFirst } from './take-locks.ts'
 import { ident, literal, qualified, sql } from './sql.ts'
 import type { Action, Guard, Step } from './statement.ts'
@@ -31,6 +32,7 @@ export function proveRangeSteps(operation: AttachOperation, context: DdlContext)
       execute(
         sql`ALTER TABLE ONLY ${qualified(partition)} ADD CONSTRAINT ${ident(proofName)} CHECK (${column} IS NOT NULL AND ${column} >= ${literal(range.from)} AND ${column} < ${literal(range.to)}) NOT VALID`,
       ),
+      onlyIf(hasConstraint(guard.oid, proofName)),
       {
         kind: 'found',
         ask: sql`SELECT EXISTS (SELECT FROM pg_constraint mine JOIN pg_constraint other ON other.conrelid = mine.conrelid AND other.contype = 'c' AND other.convalidated AND pg_get_expr(other.conbin, other.conrelid) = pg_get_expr(mine.conbin, mine.conrelid) WHERE mine.conrelid = ${oid} AND mine.conname = ${literal(proofName)})::text AS proven`,
@@ -61,6 +63,7 @@ export function takeBackProofSteps(operation: AttachOperation, context: DdlConte
       ...takeFirst(sql`LOCK TABLE ONLY ${qualified(partition)} IN ACCESS EXCLUSIVE MODE`),
       detachedGuard(operation),
       execute(sql`ALTER TABLE ONLY ${qualified(partition)} DROP CONSTRAINT IF EXISTS ${ident(proofName)}`),
+      onlyIf(lacksConstraint(operation.guard.oid, proofName)),
     ]),
   ]
 }

@@ -6,6 +6,7 @@ import type { DdlContext } from './ddl-context.ts'
 import { transaction } from './ddl-context.ts'
 import type { Seen } from './look-again.ts'
 import { lookAgain, markerIn, readSeen, refuse } from './look-again.ts'
+import { hasComment, onlyIf } from './only-if.ts'
 import type { Sql } from './sql.ts'
 import { literal, qualified, sql } from './sql.ts'
 import type { Action, Step } from './statement.ts'
@@ -21,7 +22,7 @@ export function writeMarker(operation: Detaching, context: DdlContext): Action {
     kind: 'found',
     ask: lookAgain(parent, partition),
     describe: `COMMENT ON TABLE ${formatTableName(partition)} IS '<marker: detached from ${formatTableName(parent)}, at the server's clock>' with its own comment behind it`,
-    make: (row) => [comment(operation, { table: partition, seen: readSeen(row), context })],
+    make: (row) => comment(operation, { table: partition, seen: readSeen(row), context }),
   }
 }
 
@@ -56,7 +57,7 @@ export function markAgainSteps(
             return refuse('stale', `${formatTableName(table)} is another table now`)
           }
           if (seen.attachedTo !== null || markerIn(seen, context.markerPrefix)?.kind === 'orphan') return []
-          return [comment(operation, { table, seen, context })]
+          return comment(operation, { table, seen, context })
         },
       },
     ]),
@@ -66,7 +67,7 @@ export function markAgainSteps(
 function comment(
   { parent, guard }: Detaching,
   { table, seen, context }: { readonly table: TableName; readonly seen: Seen; readonly context: DdlContext },
-): Action {
+): readonly Action[] {
   const text = withMarker(
     seen.comment,
     {
@@ -82,5 +83,8 @@ function comment(
     },
     context.markerPrefix,
   )
-  return execute(sql`COMMENT ON TABLE ${qualified(table)} IS ${literal(text)}`)
+  return [
+    execute(sql`COMMENT ON TABLE ${qualified(table)} IS ${literal(text)}`),
+    onlyIf(hasComment(guard.oid, text)),
+  ]
 }

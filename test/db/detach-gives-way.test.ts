@@ -93,6 +93,46 @@ describeEachServer('a concurrent detach that waits for a reader of the parent', 
   })
 })
 
+describeEachServer('a detach of a partition whose rights are just being changed', (major) => {
+  it.each(['auto', 'blocking'] as const)(
+    '(%s) gives up in the end, and says what is true',
+    async (detachMode) => {
+      await using database = await createDatabase(major)
+      await database.sql(tables)
+      const granting = await database.pool.connect()
+      await granting.query('BEGIN; GRANT SELECT ON events__2026_02 TO pg_monitor')
+      const { maintainer } = createPartsmith({ pool: database.pool, giveUpAfterMs: 300 })
+      const result = await maintainer.runMaintenanceSafe({ ...config, detachMode }, { now })
+      expect(result.operations).toMatchObject([{ kind: 'detach', status: 'failed' }])
+      expect(result.issues[0]?.message).toMatch(
+        /cannot detach public\.events__2026_02: .* so it gave way.* Nothing was detached; the next run tries again\./,
+      )
+      await granting.query('COMMIT')
+      granting.release()
+      expect(await maintainer.runMaintenanceSafe(config, { now })).toMatchObject({
+        success: true,
+        detachedCount: 1,
+      })
+    },
+  )
+
+  it.each(['auto', 'blocking'] as const)('(%s) is tried again when they are changed', async (detachMode) => {
+    await using database = await createDatabase(major)
+    await database.sql(tables)
+    const granting = await database.pool.connect()
+    await granting.query('BEGIN; GRANT SELECT ON events__2026_02 TO pg_monitor')
+    const logger = recordingLogger()
+    const { maintainer } = createPartsmith({ pool: database.pool, logger })
+    const running = maintainer.runMaintenanceSafe({ ...config, detachMode }, { now })
+    // A blocking one waits for a millisecond only, with its locks in hand.
+    if (detachMode === 'auto') await untilItWaits(database, 'transactionid')
+    else while (!logger.lines('info').some((line) => line.includes('gave way'))) await immediate()
+    await granting.query('COMMIT')
+    granting.release()
+    expect(await running).toMatchObject({ success: true, detachedCount: 1, issues: [] })
+  })
+})
+
 async function reading(database: TestDatabase): Promise<PoolClient> {
   const reader = await database.pool.connect()
   await reader.query('BEGIN')
@@ -100,8 +140,9 @@ async function reading(database: TestDatabase): Promise<PoolClient> {
   return reader
 }
 
-async function untilItWaits(database: TestDatabase): Promise<void> {
+async function untilItWaits(database: TestDatabase, lock = 'relation'): Promise<void> {
   const waits = `SELECT FROM pg_locks l JOIN pg_stat_activity a USING (pid)
-    WHERE NOT l.granted AND l.relation = 'events__2026_02'::regclass AND a.query LIKE 'ALTER TABLE%CONCURRENTLY'`
+    WHERE NOT l.granted AND l.locktype = '${lock}' AND coalesce(l.relation, 'events__2026_02'::regclass) = 'events__2026_02'::regclass
+      AND a.datname = current_database()`
   while ((await database.sql(waits)).length === 0);
 }
