@@ -4,6 +4,7 @@ import type { Hazard } from '../../src/policy/hazard.ts'
 import type { LockMode, Operation, OperationKind, ReasonCode } from '../../src/plan/operation.ts'
 import { isDestructive, operationKinds as kinds } from '../../src/plan/operation.ts'
 import { lookAgain } from '../../src/sql/look-again.ts'
+import { isGone, meant } from '../../src/sql/only-if.ts'
 import { defaultBudget } from '../../src/sql/lock-budget.ts'
 import { transactionSettings } from '../../src/sql/settings.ts'
 import { toText } from '../../src/sql/sql.ts'
@@ -66,8 +67,8 @@ export function operationsPage(): GeneratedPage {
     'The statements are those of `plan --sql`, for a table `app.events` partitioned by month. A line that begins with',
     '`-- found at run time` stands for statements that depend on an answer; a line that begins with `-- goes on only if`',
     'is where an operation is refused. So they are to be read, not run, and `plan --sql` begins with lines that keep its text',
-    'from being run: see [Review plans](../guides/review-plans.md#in-a-pipeline). Two statements come again and again, so',
-    'they are shown once. `-- settings` stands for the first statement of every transaction:',
+    'from being run: see [Review plans](../guides/review-plans.md#in-a-pipeline). Three statements come again and again,',
+    'so they are shown once. `-- settings` stands for the first statement of every transaction:',
     '',
     '```sql',
     `${settings};`,
@@ -78,6 +79,13 @@ export function operationsPage(): GeneratedPage {
     '',
     '```sql',
     `${toText(lookAgain({ schema: 'app', name: 'events' }, { schema: 'app', name: 'events__2026_03' })).trim()};`,
+    '```',
+    '',
+    '`-- or not at all` stands for the one that fails, and so undoes the transaction, unless what was done shows on the table',
+    'that was meant, by its OID. It goes to the server together with the COMMIT. After a DROP, for example:',
+    '',
+    '```sql',
+    `${toText(meant(isGone('16400')))};`,
     '```',
     '',
     '<!-- hidden sql',
@@ -169,6 +177,7 @@ function statementsOf(operation: Operation): string {
   return text
     .replaceAll(`${settings};`, '-- settings')
     .replaceAll(`${toText(lookAgain(operation.parent, operation.partition)).trim()};`, '-- look again')
+    .replaceAll(/^SELECT \(CASE WHEN .* END\)::int AS meant;$/gm, '-- or not at all')
 }
 
 const { retry } = defaultBudget

@@ -15,8 +15,12 @@ export const notMeant = 'pg-partsmith: another table has this name now'
  * message of its own: it goes with the COMMIT.
  */
 export function onlyIf(condition: Sql): Action {
+  return execute(meant(condition))
+}
+
+export function meant(condition: Sql): Sql {
   // The cast stands outside: inside, a constant would be read when the statement is planned, and always fail.
-  return execute(sql`SELECT (CASE WHEN ${condition} THEN '0' ELSE ${literal(notMeant)} END)::int AS meant`)
+  return sql`SELECT (CASE WHEN ${condition} THEN '0' ELSE ${literal(notMeant)} END)::int AS meant`
 }
 
 export function isGone(oid: string): Sql {
