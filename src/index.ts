@@ -95,7 +95,7 @@ export {
   type UnmarkOperation,
 } from './plan/operation.ts'
 export type { PartitionInfo, PartitionState } from './plan/partition-info.ts'
-export { type MaintenancePlan, planFromJson, planToJson } from './plan/plan.ts'
+export { type MaintenancePlan, planFromJson, planToJson, type WaitingOperation } from './plan/plan.ts'
 export type { Grant } from './plan/grants.ts'
 export { describeHolder, type Holder, type LockHolder, nameHolder, type Looker } from './plan/blocker.ts'
 export type { TableLockMode } from './plan/lock-conflicts.ts'

@@ -1,3 +1,4 @@
+import type { ForeignKey } from '../model/partition-tree.ts'
 import type { TableName } from '../model/table-name.ts'
 import type { RangeText } from './operation.ts'
 
@@ -18,7 +19,7 @@ export interface EvidenceRequest {
     readonly key: string
     /** Ranges that are to be created beside it: how many of its rows lie in each? */
     readonly ranges: readonly RangeText[]
-    /** Its rows before this, and those without a key: are there any? No run ever reaches them. */
+    /** Its rows before this that lie in none of the ranges, and those without a key: are there any? No run ever reaches them. */
     readonly before: string
     /** From here on: is there any row? Nobody writes ahead of the clock where there is none. */
     readonly ahead: string
@@ -27,6 +28,8 @@ export interface EvidenceRequest {
   }
   /** Tables that were built and never attached: does any of them hold a row? */
   readonly maybeEmpty: readonly { readonly oid: string; readonly name: TableName }[]
+  /** Tables that are to be detached or dropped: how large is each, what depends on it, and to what does it refer? */
+  readonly leaving?: readonly LeavingTable[]
   /** Present where partitions are to be detached that rows of other tables may refer to. */
   readonly references?: {
     readonly key: string
@@ -39,6 +42,11 @@ export interface EvidenceRequest {
     /** The time for all of them together; what is left then is not looked at. */
     readonly withinMs: number
   }
+}
+
+export interface LeavingTable {
+  readonly oid: string
+  readonly name: TableName
 }
 
 export interface ReferredPartition {
@@ -55,7 +63,10 @@ export interface Evidence {
   >
   /** Rows of DEFAULT by the range's `from` literal. */
   readonly rowsInDefault: ReadonlyMap<string, number>
-  /** Rows of DEFAULT before the current period or without a key; more than `mostRows` are not counted on. */
+  /**
+   * Rows of DEFAULT before the current period that lie in none of the ranges, and those without a key; more than `mostRows`
+   * are not counted on.
+   */
   readonly rowsAstray?: number
   /** Whether DEFAULT holds a row from after the current period. */
   readonly rowsAhead?: boolean
@@ -70,6 +81,15 @@ export interface Evidence {
   readonly defaultUnread?: string
   /** OIDs of the tables asked about that hold no row. */
   readonly empty: ReadonlySet<string>
+  /** By OID of the leaving table, what would keep it from being dropped, as PostgreSQL describes it. */
+  readonly dependents?: ReadonlyMap<string, readonly string[]>
+  /** By OID of the leaving table, the foreign keys that a partition has for itself and not from its parent. */
+  readonly ownForeignKeys?: ReadonlyMap<string, readonly ForeignKey[]>
+  /**
+   * By OID of the leaving table, its bytes with indexes and TOAST, and its rows as PostgreSQL would estimate them, where it
+   * can. One that could not be measured is absent.
+   */
+  readonly sizes?: ReadonlyMap<string, { readonly bytes: number; readonly rows?: number }>
   /** By OID of the partition, one for each foreign key; without those for which there was no time. */
   readonly references?: ReadonlyMap<string, readonly ReferenceCheck[]>
 }
@@ -99,6 +119,7 @@ export type ReferenceAnswer =
 export const noEvidence: Evidence = { takenNames: new Map(), rowsInDefault: new Map(), empty: new Set() }
 
 export function needsEvidence(request: EvidenceRequest): boolean {
-  const { names, maybeEmpty, defaultRows, references } = request
-  return names.length > 0 || maybeEmpty.length > 0 || defaultRows !== undefined || references !== undefined
+  const { names, maybeEmpty, defaultRows, references, leaving = [] } = request
+  if (names.length > 0 || maybeEmpty.length > 0 || leaving.length > 0) return true
+  return defaultRows !== undefined || references !== undefined
 }

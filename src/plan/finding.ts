@@ -48,6 +48,7 @@ export type FindingCode =
   | 'marker-damaged'
   | 'orphan-referenced'
   | 'orphan-wanted'
+  | 'orphan-depended-on'
   | 'orphan-inherits'
   | 'orphan-kept'
   | 'orphan-age-unknown'
@@ -151,6 +152,10 @@ export const findingCatalog: Readonly<Record<FindingCode, readonly [FindingSever
   ],
   'marker-damaged': ['warning', 'A marker cannot be read, so its table is never dropped.'],
   'orphan-referenced': ['warning', 'Other tables refer to a detached table, so it is not dropped.'],
+  'orphan-depended-on': [
+    'warning',
+    'A view or another object depends on a table that is to be dropped, so it is not dropped.',
+  ],
   'orphan-inherits': [
     'warning',
     'A detached table was made an heir of another one, so it is neither attached again nor dropped.',

@@ -86,7 +86,12 @@ interface OperationBase {
   readonly hazards: readonly Hazard[]
   readonly locks: readonly LockUse[]
   readonly scans: readonly ScanUse[]
+  /**
+   * Of a detach or a drop: the size with indexes and TOAST, measured while planning. Where it could not be measured it is
+   * that of the heap alone, by the last statistics of the table; absent where there are none.
+   */
   readonly sizeBytes?: number
+  /** As PostgreSQL's own planner estimates them; absent where the statistics do not say enough. */
   readonly rowEstimate?: number
 }
 

@@ -8,6 +8,7 @@ import { formatTableName, sameTable } from '../model/table-name.ts'
 import type { Evidence } from './evidence.ts'
 import type { Finding, FindingCode } from './finding.ts'
 import { finding } from './finding.ts'
+import { keptByDependents } from './leaving.ts'
 import type { RangeText, Reason } from './operation.ts'
 import type { Span } from './orphan-range.ts'
 import { keptNames, rangeOfOrphan, standingOf } from './orphan-range.ts'
@@ -250,7 +251,11 @@ function namesOf(partitions: readonly Partition[]): string {
   return `${partitions.map(({ name }) => formatTableName(name)).join(', ')} ${partitions.length === 1 ? 'is' : 'are'}`
 }
 
-function decideDrop(table: DetachedTable, span: Span | undefined, { input }: Context): DetachedDecision {
+function decideDrop(
+  table: DetachedTable,
+  span: Span | undefined,
+  { input, evidence }: Context,
+): DetachedDecision {
   const { drop } = input.config.lifecycle
   const { marker } = table
   const name = formatTableName(table.name)
@@ -275,6 +280,8 @@ function decideDrop(table: DetachedTable, span: Span | undefined, { input }: Con
       next: `Remove that foreign key; the next run drops ${name}.`,
     })
   }
+  const obstacle = keptByDependents(table, evidence, 'is detached')
+  if (obstacle) return keep(table, 'orphan-depended-on', obstacle)
   const dropping = { kind: 'drop', table, ...(span && { range: span.range }) } as const
   // One line alone is no work of this tool or of its Python namesake.
   const isKnown = marker.kind === 'orphan' && marker.facts !== undefined

@@ -17,7 +17,9 @@ export interface PartitionInfo {
   readonly period: Period | undefined
   /** Whether the tool may retire it: attached with aligned bounds, or detached and marked by it. */
   readonly managed: boolean
+  /** By the last statistics (ANALYZE, VACUUM); undefined while there are none. */
   readonly rowEstimate: number | undefined
+  /** Of the heap alone, without indexes and TOAST, by the last statistics; undefined while there are none. */
   readonly sizeBytes: number | undefined
   /** When it was detached, by the server's clock, ISO. */
   readonly detachedAt: string | undefined

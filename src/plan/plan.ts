@@ -16,8 +16,16 @@ export interface MaintenancePlan {
   /** What was read; a plan is refused when it no longer holds. */
   readonly basis: PlanBasis
   readonly operations: readonly Operation[]
+  /**
+   * What is due as well and waits for a detach that is pending, as far as is known before that is over; absent where
+   * nothing does. It is planned anew then, and is no part of what is carried out.
+   */
+  readonly waiting?: readonly WaitingOperation[]
   readonly findings: readonly Finding[]
 }
+
+/** An operation that is not planned yet. */
+export type WaitingOperation = Pick<Operation, 'kind' | 'id' | 'partition'>
 
 /** Writes the plan as JSON with a checksum, so that a file that was cut short or edited is noticed. */
 export function planToJson(plan: MaintenancePlan): string {

@@ -1,3 +1,4 @@
+import { sameTable } from '../model/table-name.ts'
 import { allowedOnly } from './allowed.ts'
 import { basisOf } from './basis.ts'
 import { dropOperation } from './build-operation.ts'
@@ -9,10 +10,11 @@ import { noEvidence } from './evidence.ts'
 import type { Finding } from './finding.ts'
 import { configFingerprint } from './fingerprint.ts'
 import type { Operation } from './operation.ts'
-import type { DropDecision } from './orphans.ts'
+import type { DetachedDecision, DropDecision } from './orphans.ts'
 import { attaching, decideDetached } from './orphans.ts'
+import { asMeasured } from './leaving.ts'
 import { onlyReads } from './only-reads.ts'
-import type { MaintenancePlan } from './plan.ts'
+import type { MaintenancePlan, WaitingOperation } from './plan.ts'
 import { longestStatementMs, longestWaitMs } from './lock-limit.ts'
 import { finishPending } from './pending-detach.ts'
 import { rangeExcluded, readmission } from './readmission.ts'
@@ -34,7 +36,7 @@ export function planTable(input: PlanInput, evidence: Evidence): MaintenancePlan
   const result = surveyTree(input)
   const decided =
     'findings' in result
-      ? { operations: [], findings: [...result.findings, ...rangeExcluded(input, [])] }
+      ? { operations: [], waiting: [], findings: [...result.findings, ...rangeExcluded(input, [])] }
       : decide(input, result.survey, evidence)
   return {
     version: 1,
@@ -43,6 +45,7 @@ export function planTable(input: PlanInput, evidence: Evidence): MaintenancePlan
     configFingerprint: configFingerprint(config, input.calculator),
     basis: basisOf(tree),
     operations: decided.operations,
+    ...(decided.waiting.length > 0 && { waiting: decided.waiting }),
     findings: [...decided.findings, ...onlyReads(input)],
   }
 }
@@ -63,14 +66,33 @@ export function evidenceNeeded(input: PlanInput): EvidenceRequest {
     names: creations.map(({ name }) => name),
     ...defaultRowsNeeded(input, survey, ranges),
     ...referencesNeeded(input, expiredPartitions(survey)),
+    ...leavingNeeded(input, survey, decisions),
     maybeEmpty: input.tree.detached
       .filter(({ marker, ownerIsTrusted }) => marker.kind === 'building' && ownerIsTrusted)
       .map(({ oid, name }) => ({ oid, name })),
   }
 }
 
+/** Of what is to be detached or dropped it is asked how large it is and what depends on it. */
+function leavingNeeded(
+  input: PlanInput,
+  survey: Survey,
+  decisions: readonly DetachedDecision[],
+): Pick<EvidenceRequest, 'leaving'> {
+  const isPending = input.tree.partitions.some(({ detachPending }) => detachPending)
+  // Whoever asks for one partition does not wait for questions about others.
+  const isAboutOthers = input.explicit !== undefined || input.reattach !== undefined
+  if (isPending || isAboutOthers) return {}
+  const leaving = [
+    ...expiredPartitions(survey).map(({ partition }) => partition),
+    ...decisions.flatMap((decision) => (decision.kind === 'drop' ? [decision.table] : [])),
+  ]
+  return leaving.length === 0 ? {} : { leaving: leaving.map(({ oid, name }) => ({ oid, name })) }
+}
+
 interface Decided {
   readonly operations: readonly Operation[]
+  readonly waiting: readonly WaitingOperation[]
   readonly findings: readonly Finding[]
 }
 
@@ -83,11 +105,11 @@ function decide(input: PlanInput, survey: Survey, evidence: Evidence): Decided {
   const halfBuilt = drops.filter(({ reason }) => reason.code === 'half-built')
   const orphans = drops.filter(({ reason }) => reason.code !== 'half-built')
   // What makes room for rows comes first: a run that is cut short has created before it retires.
-  const room = [...halfBuilt.map((drop) => dropDetached(input, drop)), ...creation.operations]
+  const room = [...halfBuilt.map((drop) => dropDetached(input, drop, evidence)), ...creation.operations]
   const retired = [
     ...retention.unmark,
     ...retention.detach,
-    ...orphans.map((drop) => dropDetached(input, drop)),
+    ...orphans.map((drop) => dropDetached(input, drop, evidence)),
     ...retention.drop,
   ]
   const due = [
@@ -98,6 +120,7 @@ function decide(input: PlanInput, survey: Survey, evidence: Evidence): Decided {
   const allowed = allowedOnly(input.config, due)
   return {
     operations: allowed.operations,
+    waiting: pending.isAny ? waitingFor(input, retired) : [],
     findings: [
       ...insertsFail(input, survey, allowed.operations),
       ...rangeExcluded(input, allowed.operations),
@@ -117,9 +140,23 @@ function decide(input: PlanInput, survey: Survey, evidence: Evidence): Decided {
   }
 }
 
-function dropDetached(input: PlanInput, { table, reason, range }: DropDecision): Operation {
+/** What is retired once the pending detach is over; that one is not begun again. */
+function waitingFor({ config, tree }: PlanInput, retired: readonly Operation[]): readonly WaitingOperation[] {
+  const pending = tree.partitions.filter(({ detachPending }) => detachPending)
+  return allowedOnly(config, retired)
+    .operations.filter(
+      ({ kind, partition }) => kind !== 'detach' || !pending.some(({ name }) => sameTable(name, partition)),
+    )
+    .map(({ kind, id, partition }) => ({ kind, id, partition }))
+}
+
+function dropDetached(
+  input: PlanInput,
+  { table, reason, range }: DropDecision,
+  evidence: Evidence,
+): Operation {
   return dropOperation(input, {
-    table,
+    table: asMeasured(table, evidence),
     foreignKeys: table.foreignKeys,
     comment: table.comment ?? null,
     marker: reason.code === 'half-built' ? 'building' : 'orphan',

@@ -1,13 +1,14 @@
 import type { BoundEdge } from '../model/bound.ts'
 import { nextForOwner, whyOwnerNotTrusted } from '../model/marker-owner.ts'
-import type { Partition, PartitionTree } from '../model/partition-tree.ts'
+import type { ForeignKey, Partition, PartitionTree } from '../model/partition-tree.ts'
 import { defaultPartition } from '../model/partition-tree.ts'
-import { formatTableName } from '../model/table-name.ts'
+import { formatTableName, sameTable } from '../model/table-name.ts'
 import type { BuildContext } from './build-operation.ts'
 import { detachOperation, dropOperation, unmarkOperation } from './build-operation.ts'
 import type { Evidence } from './evidence.ts'
 import type { Finding, FindingCode } from './finding.ts'
 import { finding } from './finding.ts'
+import { asMeasured, keptByDependents } from './leaving.ts'
 import { listed } from './listed.ts'
 import type { Operation, RangeText } from './operation.ts'
 import type { PlacedPartition } from './placement.ts'
@@ -75,13 +76,19 @@ export function decideRetention(input: PlanInput, survey: Survey, evidence: Evid
   const kept = retention.kind === 'newest' ? retention.count : 0
   const context: BuildContext = { config, tree }
   const dropsAtOnce = drop.kind === 'after' && drop.graceMicros === 0n
-  const dropped = dropsAtOnce ? leaving.filter(({ partition }) => partition.ownerIsTrusted) : []
-  if (dropsAtOnce) findings.push(...notDropped(leaving, tree))
+  const dependedOn = dropsAtOnce ? findDependedOn(leaving, evidence) : []
+  const dropped = dropsAtOnce
+    ? leaving.filter(
+        ({ partition: { name, ownerIsTrusted } }) =>
+          ownerIsTrusted && !dependedOn.some(({ relation }) => relation === name),
+      )
+    : []
+  if (dropsAtOnce) findings.push(...notDropped(leaving, tree), ...dependedOn)
   return {
     unmark,
     detach: leaving.map(({ partition, range, scans, readsAll }) =>
       detachOperation(context, {
-        partition,
+        partition: asMeasured(partition, evidence),
         range,
         scans,
         readsAll,
@@ -93,8 +100,8 @@ export function decideRetention(input: PlanInput, survey: Survey, evidence: Evid
     ),
     drop: dropped.map(({ partition, range }) =>
       dropOperation(context, {
-        table: partition,
-        foreignKeys: tree.parent.foreignKeys,
+        table: asMeasured(partition, evidence),
+        foreignKeys: foreignKeysOf(partition, tree, evidence),
         comment: null,
         marker: 'orphan',
         range,
@@ -117,6 +124,28 @@ function notDropped(leaving: readonly ExpiredPartition[], { parent }: PartitionT
         next: `${nextForOwner(about)}.`,
       })
     })
+}
+
+/** Those that it has from its parent stay on it when it is detached, and it may have some for itself. */
+function foreignKeysOf(
+  { oid }: Partition,
+  { parent }: PartitionTree,
+  { ownForeignKeys }: Evidence,
+): readonly ForeignKey[] {
+  const own = ownForeignKeys?.get(oid) ?? []
+  const isNew = ({ table }: ForeignKey): boolean =>
+    !parent.foreignKeys.some((key) => sameTable(key.table, table))
+  return [...parent.foreignKeys, ...own.filter(isNew)]
+}
+
+/** What depends on a partition goes on with it when it is detached; only the drop would fail. */
+function findDependedOn(leaving: readonly ExpiredPartition[], evidence: Evidence): readonly Finding[] {
+  return leaving.flatMap(({ partition }) => {
+    const obstacle = partition.ownerIsTrusted
+      ? keptByDependents(partition, evidence, 'has expired and is detached')
+      : undefined
+    return obstacle ? [finding('orphan-depended-on', { relation: partition.name, ...obstacle })] : []
+  })
 }
 
 interface Obstacle {

@@ -1,3 +1,4 @@
+import { keyCodec } from '../model/key-codec.ts'
 import { defaultPartition } from '../model/partition-tree.ts'
 import { formatTableName } from '../model/table-name.ts'
 import type { Evidence } from './evidence.ts'
@@ -13,7 +14,7 @@ import type { PlanInput, Survey } from './survey.ts'
 /** Rows of DEFAULT that lie in no period that maintenance will create: they are neither moved nor ever expire. */
 export function rowsAstray(
   input: PlanInput,
-  { current, timeline }: Survey,
+  { current, timeline, keyType }: Survey,
   about: {
     readonly evidence: Evidence
     readonly attached: readonly AttachDecision[]
@@ -29,10 +30,13 @@ export function rowsAstray(
       operations.some((operation) => operation.kind === 'create' && operation.range.from === range.from),
     )
   // What goes into a partition of the past that this very plan makes or attaches again is not astray.
-  const leaving = [...attached.map(({ span }) => span), ...asked]
-    .filter(({ to }) => to <= current.from)
-    .reduce((sum, { range }) => sum + (evidence.rowsInDefault.get(range.from) ?? 0), 0)
-  const rows = counted - leaving
+  const leaving = new Set([...attached.map(({ span }) => span), ...asked].map(({ range }) => range.from))
+  const { decode } = keyCodec(keyType)
+  const staying = [...evidence.rowsInDefault].filter(([from]) => {
+    const position = decode(from)
+    return typeof position === 'bigint' && position < current.from && !leaving.has(from)
+  })
+  const rows = staying.reduce((sum, [, number]) => sum + number, counted)
   if (!fallback || rows <= 0) return []
   const isMore = counted > mostAstray
   const number = isMore ? `more than ${rows - 1}` : String(rows)

@@ -191,7 +191,7 @@ function sizeBytes(row: CatalogRow): number | undefined {
   return row['size'] === '0' && Number(row['rows']) < 0 ? undefined : Number(row['size'])
 }
 
-function foreignKeys(value: unknown): readonly ForeignKey[] {
+export function foreignKeys(value: unknown): readonly ForeignKey[] {
   return jsonColumn(value, (key) => ({
     name: member(key, 'name'),
     table: { schema: member(key, 'schema'), name: member(key, 'table') },

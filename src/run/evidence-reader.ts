@@ -10,6 +10,7 @@ import type { DatabaseClient } from './client.ts'
 import type { Consideration } from './considerate-reading.ts'
 import { readConsiderately } from './considerate-reading.ts'
 import { isEndedEarly } from './gave-way.ts'
+import { readLeaving } from './leaving-reader.ts'
 import { readReferenceChecks } from './reference-reader.ts'
 import type { Session } from './session.ts'
 import { hasSqlState, sqlStateOf, sqlStates } from './sql-state.ts'
@@ -28,6 +29,7 @@ export async function readEvidence(
     takenNames: await readNames(session, request.names),
     ...(await readRows(session, look, request)),
     empty: await readEmpty(session, look, request.maybeEmpty),
+    ...(await readLeaving(session, request.leaving ?? [])),
     ...(request.references && {
       references: await readReferenceChecks(session, request.references, consideration),
     }),
@@ -52,9 +54,18 @@ export async function readTogether(
         )
       : undefined
   const empty = found && 'value' in found ? found.value : undefined
+  const left = await readLeaving(
+    session,
+    requests.flatMap(({ leaving = [] }) => leaving),
+  )
   return requests.map(({ defaultRows, maybeEmpty, references }) => {
     if (maybeEmpty.length > 0 || references) return undefined
-    const nothing = { takenNames, rowsInDefault: new Map<string, number>(), empty: new Set<string>() }
+    const nothing = {
+      takenNames,
+      rowsInDefault: new Map<string, number>(),
+      empty: new Set<string>(),
+      ...left,
+    }
     if (!defaultRows) return nothing
     if (empty?.has(defaultRows) !== true) return undefined
     return {

@@ -230,8 +230,9 @@ function membersOf(configs: readonly ConfigInput[]): readonly Member[] {
 }
 
 /** Whether there is certainly more to do than to make partitions where there is no DEFAULT. */
-function isDue({ defaultRows, maybeEmpty, references }: EvidenceRequest): boolean {
-  return maybeEmpty.length > 0 || (defaultRows?.ranges.length ?? 0) > 0 || references !== undefined
+function isDue({ defaultRows, maybeEmpty, references, leaving }: EvidenceRequest): boolean {
+  if (maybeEmpty.length > 0 || references !== undefined || leaving !== undefined) return true
+  return (defaultRows?.ranges.length ?? 0) > 0
 }
 
 function createsOnly({ plan: { operations, findings } }: Planned): boolean {

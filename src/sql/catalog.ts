@@ -81,8 +81,10 @@ SELECT ${pins},
 /**
  * The tables below the one at the other end of a foreign key, all levels. Each level is looked up by index: OFFSET keeps
  * the server from reading all of `pg_inherits` for each key. A table that refers to itself has its partitions read anyway.
+ *
+ * `c` is the row of that table in `pg_class`, and `p` has the OID of the one at hand.
  */
-const below = `CASE WHEN c.relkind = 'p' AND c.oid <> p.oid THEN (
+export const partitionsBelow = `CASE WHEN c.relkind = 'p' AND c.oid <> p.oid THEN (
           WITH RECURSIVE below AS (
             SELECT c.oid, c.relkind, c.relnamespace, c.relname
             UNION ALL
@@ -137,7 +139,7 @@ SELECT p.schema, p.name, p.oid::text, p.partstrat::text AS method,
        (SELECT json_object_agg(a.attnum, a.attname)
         FROM pg_attribute a WHERE a.attrelid = p.oid AND a.attnum > 0 AND NOT a.attisdropped)::text AS columns,
        x.unique_keys::text, coalesce(x.excludes, false)::text AS excludes,
-       (SELECT json_agg(json_build_object('name', k.conname, 'schema', n.nspname, 'table', c.relname, 'partitions', ${below})
+       (SELECT json_agg(json_build_object('name', k.conname, 'schema', n.nspname, 'table', c.relname, 'partitions', ${partitionsBelow})
                         ORDER BY n.nspname, c.relname, k.conname)
         FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
         WHERE (p.relhastriggers OR p.partdefid <> 0 OR current_setting('server_version_num')::int >= 180000)
@@ -147,7 +149,7 @@ SELECT p.schema, p.name, p.oid::text, p.partstrat::text AS method,
                           AND d.refobjid IN (p.oid, p.partdefid) AND d.refobjsubid > 0)
           AND NOT EXISTS (SELECT FROM pg_constraint up
                           WHERE up.oid = k.conparentid AND up.confrelid IN (k.confrelid, p.oid)))::text AS referenced_by,
-       (SELECT json_agg(json_build_object('name', k.conname, 'schema', n.nspname, 'table', c.relname, 'partitions', ${below})
+       (SELECT json_agg(json_build_object('name', k.conname, 'schema', n.nspname, 'table', c.relname, 'partitions', ${partitionsBelow})
                         ORDER BY n.nspname, c.relname, k.conname)
         FROM pg_constraint k JOIN pg_class c ON c.oid = k.confrelid JOIN pg_namespace n ON n.oid = c.relnamespace
         WHERE k.contype = 'f' AND k.conrelid = p.oid AND NOT EXISTS (

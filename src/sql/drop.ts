@@ -6,8 +6,9 @@ import type { DdlContext } from './ddl-context.ts'
 import { transaction } from './ddl-context.ts'
 import type { Seen } from './look-again.ts'
 import { checkDetached, lookAgain, markerIn, readSeen, refuse } from './look-again.ts'
+import { dependentsOf } from './leaving.ts'
 import { isGone, lacksConstraint, onlyIf } from './only-if.ts'
-import { ident, literal, qualified, sql } from './sql.ts'
+import { ident, literal, qualified, sql, toText, trustedSql } from './sql.ts'
 import type { Action, Guard, Refusal, Row, Step } from './statement.ts'
 import { execute } from './statement.ts'
 import type { Wanted } from './take-locks.ts'
@@ -103,23 +104,11 @@ function checkMarker(
   return refuse('stale', `the marker of ${name} is not the one that was planned with`)
 }
 
-/**
- * What would make DROP TABLE fail without CASCADE: a view, a foreign key of another table, an heir, a function; and what
- * depends on a part of the table, such as a sequence that it owns or its row type. The parts themselves go with it.
- */
+/** What would make DROP TABLE fail without CASCADE. */
 function dependentsGuard({ partition, guard }: DropOperation): Guard {
   return {
     kind: 'guard',
-    ask: sql`
-WITH RECURSIVE part AS (
-  SELECT 'pg_class'::regclass::oid AS class, ${literal(guard.oid)}::oid AS object
-  UNION
-  SELECT d.classid, d.objid FROM part p JOIN pg_depend d ON d.refclassid = p.class AND d.refobjid = p.object
-  WHERE d.deptype IN ('a', 'i'))
-SELECT pg_describe_object(d.classid, d.objid, d.objsubid) AS dependent
-FROM part p JOIN pg_depend d ON d.refclassid = p.class AND d.refobjid = p.object AND d.deptype = 'n'
-WHERE (d.classid, d.objid) NOT IN (SELECT class, object FROM part)
-LIMIT 1`,
+    ask: sql`${trustedSql(dependentsOf(toText(sql`ARRAY[${literal(guard.oid)}::oid]`)))} LIMIT 1`,
     expect: 'nothing depends on the table',
     check: (row) =>
       typeof row?.['dependent'] === 'string'

@@ -136,6 +136,7 @@ export function countInDefault(request: NonNullable<EvidenceRequest['defaultRows
   const [name, column, limit] = [qualified(table), ident(key), wholeNumber(mostRows + 1)]
   const counts = ranges.map((range) => sql`count(*) FILTER (WHERE ${inRange(key, range)})`)
   const anyRange = ranges.map((range) => sql`(${inRange(key, range)})`)
+  const past = sql`${column} < ${literal(before)}${ranges.length === 0 ? sql`` : sql` AND NOT (${join(anyRange, sql` OR `)})`}`
   const rows = ranges.length === 0 ? sql`NULL` : sql`array_to_json(ARRAY[${join(counts, sql`, `)}])::text`
   return sql`
 WITH RECURSIVE fallback AS (
@@ -150,13 +151,13 @@ SELECT seen.rows, seen.astray::text AS astray, seen.ahead::text AS ahead,
        (SELECT is_there FROM key_index)::text AS key_indexed
 FROM (
   SELECT ${ranges.length === 0 ? sql`NULL` : sql`(SELECT ${rows} FROM ${name} WHERE ${join(anyRange, sql` OR `)})`} AS rows,
-         (SELECT count(*) FROM (SELECT FROM ${name} WHERE ${column} < ${literal(before)}
+         (SELECT count(*) FROM (SELECT FROM ${name} WHERE ${past}
                                 UNION ALL SELECT FROM ${name} WHERE ${column} IS NULL LIMIT ${limit}) AS found) AS astray,
          EXISTS (SELECT FROM ${name} WHERE ${column} >= ${literal(ahead)}) AS ahead
   WHERE (SELECT is_there FROM key_index)
   UNION ALL
   SELECT whole.* FROM (
-    SELECT ${rows}, least(count(*) FILTER (WHERE ${column} < ${literal(before)} OR ${column} IS NULL), ${limit}),
+    SELECT ${rows}, least(count(*) FILTER (WHERE ${past} OR ${column} IS NULL), ${limit}),
            coalesce(bool_or(${column} >= ${literal(ahead)}), false)
     FROM ${name}) AS whole
   WHERE NOT (SELECT is_there FROM key_index)

@@ -189,7 +189,11 @@ export function answers(world: World, request: EvidenceRequest): Evidence {
       ]),
     ),
     ...(defaultRows && {
-      rowsAstray: world.rowsInDefault.filter((row) => row < position(defaultRows.before)).length,
+      rowsAstray: world.rowsInDefault.filter(
+        (row) =>
+          row < position(defaultRows.before) &&
+          !defaultRows.ranges.some(({ from, to }) => row >= position(from) && row < position(to)),
+      ).length,
       rowsAhead: world.rowsInDefault.some((row) => row >= position(defaultRows.ahead)),
       ...(world.defaultScanBytes !== undefined && {
         defaultScan: { bytes: world.defaultScanBytes, keyIndexed: true },

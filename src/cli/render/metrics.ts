@@ -64,14 +64,14 @@ export function renderMetrics({ command, timestamp, exitCode, tables, database }
     ['up', 'Whether the table could be read (1) or not (0).', perTable(tables, ({ up }) => Number(up))],
     [
       'pending_operations',
-      'Operations that are due now and were not carried out.',
+      'Operations that are due now and were not carried out, also those that wait for a pending detach.',
       perTable(
         tables,
         ({ plan }) => plan,
         (plan) =>
           operationKinds.map((kind) => [
             { kind },
-            plan.operations.filter((each) => each.kind === kind).length,
+            [...plan.operations, ...(plan.waiting ?? [])].filter((each) => each.kind === kind).length,
           ]),
       ),
     ],

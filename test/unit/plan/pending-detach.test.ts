@@ -74,6 +74,17 @@ const idsOf = ({ operations }: MaintenancePlan): readonly string[] => operations
 const note: ParentChange = { kind: 'column', column: 'note', surplus: [] }
 
 describe('a pending detach', () => {
+  it('leaves the other due detaches out of the plan, and says that they wait', () => {
+    expect(planned([])).toMatchObject({
+      operations: [{ id: 'finalize public.january' }, { kind: 'create' }],
+      waiting: [
+        { kind: 'detach', id: 'detach public.february', partition: { schema: 'public', name: 'february' } },
+        { kind: 'drop', id: 'drop public.january' },
+        { kind: 'drop', id: 'drop public.february' },
+      ],
+    })
+  })
+
   it.each([
     ['was not changed', [], 180_000],
     ['was changed on a server that does not mind', [note], 170_009],

@@ -19,7 +19,7 @@ describe('metrics', () => {
 # TYPE pg_partsmith_up gauge
 pg_partsmith_up{table="app.events"} 1
 pg_partsmith_up{table="app.\\"back\\\\slash \\"\\"quote\\"\\"\\nline\\""} 0
-# HELP pg_partsmith_pending_operations Operations that are due now and were not carried out.
+# HELP pg_partsmith_pending_operations Operations that are due now and were not carried out, also those that wait for a pending detach.
 # TYPE pg_partsmith_pending_operations gauge
 pg_partsmith_pending_operations{table="app.events",kind="create"} 0
 pg_partsmith_pending_operations{table="app.events",kind="attach"} 0
@@ -91,6 +91,22 @@ pg_partsmith_run_timestamp_seconds{command="plan"} 1773576000.5
     const unknown = { relation: events, counted: 'not', why: 'No.' } as const
     expect(seen(inspectionOf([], { hasDefault: true, defaultRows: unknown }))).not.toContain('default_rows')
     expect(seen(inspectionOf([], { hasDefault: true }))).not.toContain('default_rows')
+  })
+
+  it('count what waits for a pending detach as pending, too', () => {
+    const text = renderMetrics({
+      command: 'plan',
+      timestamp: 1,
+      exitCode: 2,
+      tables: [
+        {
+          table: events,
+          up: true,
+          plan: { ...planOf({ operations: [dropOf('a')] }), waiting: [dropOf('b'), dropOf('c')] },
+        },
+      ],
+    })
+    expect(text).toContain('pending_operations{table="app.events",kind="drop"} 3\n')
   })
 
   it('count how often a run gave way, and how long it waited in all', () => {
