@@ -162,7 +162,10 @@ describeEachServer('a foreign key that an expired partition has for itself', (ma
       { relation: { name: 'account_0' }, mode: 'ACCESS EXCLUSIVE', role: 'referenced' },
     ])
     const { plan } = createPartsmith({ pool: database.pool })
-    const careful = await plan({ ...retiring, allowHazards: ['deletes-data', 'not-transactional'] }, { now })
+    const careful = await plan(
+      { ...retiring, allowHazards: ['hides-data', 'not-transactional', 'deletes-data'] },
+      { now },
+    )
     expect(careful.operations.map(({ kind }) => kind)).toEqual(['detach'])
     expect(careful.findings).toMatchObject([{ code: 'hazard-not-allowed' }])
   })
