@@ -109,8 +109,15 @@ export class InvalidPartitionConfigError extends PartitionError {
 
 /** Another maintainer holds the lock of this table. */
 export class LockAcquisitionError extends PartitionError {
-  constructor(message: string, options: PartitionErrorOptions = {}) {
+  /** For how long it has held it, by the server's clock, where that can be known. */
+  readonly heldForMs: number | undefined
+
+  constructor(
+    message: string,
+    options: PartitionErrorOptions & { readonly heldForMs?: number | undefined } = {},
+  ) {
     super(message, { ...options, code: 'lock-not-acquired' })
+    this.heldForMs = options.heldForMs
   }
 }
 

@@ -66,6 +66,8 @@ export function libraryPage(): GeneratedPage {
     ...callsTable(ofMaintainer),
     '## Options of a call',
     '',
+    'One that does not exist, or is of another kind, is an `InvalidPartitionConfigError`, and nothing was changed.',
+    '',
     '`inspect`, `plan`, `ensurePartition`, `adoptPartition`, `reattachPartition` and those that only look:',
     '',
     ...membersTable('table-planner', 'PlanOptions'),

@@ -48,13 +48,21 @@ export function exitCodeOfFindings(findings: readonly Finding[]): ExitCode {
   return findings.some(({ severity }) => severity !== 'info') ? 3 : 0
 }
 
+/** A run that has been at work on one table for as long as this is waiting for somebody, and nobody may notice. */
+export const longestFineRunMs = 3_600_000
+
+/** Whether another run has held the lock for so long that a person is to look; no where that cannot be known. */
+export function isLockedForLong(error: unknown): boolean {
+  return error instanceof LockAcquisitionError && (error.heldForMs ?? 0) >= longestFineRunMs
+}
+
 /** The code of what a run did to one table; `error` is what ended it, if something did. */
 export function exitCodeOfRun(
   result: MaintenanceResult,
   error: unknown,
   options: { readonly okIfLocked: boolean; readonly gated: boolean },
 ): ExitCode {
-  if (error instanceof LockAcquisitionError && options.okIfLocked) return 0
+  if (error instanceof LockAcquisitionError && options.okIfLocked && !isLockedForLong(error)) return 0
   return worstOf([
     error === undefined ? 0 : exitCodeOfError(error),
     result.issues.length > 0 || result.operations.some(({ status }) => status === 'refused') ? 3 : 0,

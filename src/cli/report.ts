@@ -5,6 +5,7 @@ import { type ExitCode, worstOf } from './exit-code.ts'
 import { failureOf, type Hide, sentenceOf } from './failure.ts'
 import { wrap } from './render/columns.ts'
 import { renderEnvelope } from './render/envelope.ts'
+import { listed } from './render/listed.ts'
 import { renderMetrics, type TableObservation } from './render/metrics.ts'
 import { printable, tableText } from './render/printable.ts'
 import { type Page, styleFor } from './render/style.ts'
@@ -128,6 +129,8 @@ function renderHuman(report: CommandReport, page: Page, database: DatabaseIdenti
   return `${text}\n`
 }
 
+const mostNamed = 3
+
 /** One error of several tables, such as a server that is not there, is said once. */
 function complain(
   tables: readonly TableReport[],
@@ -144,7 +147,7 @@ function complain(
   for (const [text, names] of byText) {
     // Most sentences name their table already.
     const named = names.length === 1 && text.includes(names[0] ?? '')
-    io.err.write(`${printable(`pg-partsmith: ${named ? '' : `${names.join(', ')}: `}${text}`)}\n`)
+    io.err.write(`${printable(`pg-partsmith: ${named ? '' : `${listed(names, mostNamed)}: `}${text}`)}\n`)
   }
 }
 

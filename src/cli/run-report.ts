@@ -6,7 +6,7 @@ import {
   type OperationOutcome,
   type RunOutcome,
 } from '../index.ts'
-import { exitCodeOfRun } from './failure-code.ts'
+import { exitCodeOfRun, isLockedForLong } from './failure-code.ts'
 import type { Hide } from './failure.ts'
 import type { TableObservation } from './render/metrics.ts'
 import { tableText } from './render/printable.ts'
@@ -55,7 +55,7 @@ function reportRun(
   const { error } = run.outcome
   const locked = error instanceof LockAcquisitionError
   const gated = !isAllowed(request, run.table)
-  const result = withoutPasswords(run.outcome.result, workspace.hide)
+  const result = withAdvice(withoutPasswords(run.outcome.result, workspace.hide), error)
   // Without a plan there was no run: the error is why the table could not even be looked at.
   const begun = error === undefined || result.plan !== undefined
   const seen = request.observe ? observationOf(run.observed) : { up: true }
@@ -66,11 +66,19 @@ function reportRun(
       begun || locked ? renderRun({ ...run.table, result, locked, quiet: request.quiet }, page) : [],
     ...(begun || locked ? {} : { error }),
     fields: { result },
-    observed: { table: config.table, ...seen, result },
+    observed: { table: config.table, ...seen, result, locked },
     result,
     locked,
     withheld: gated ? result.withheldCount : 0,
   }
+}
+
+/** What to do about a run that has held the lock for too long to be fine. */
+function withAdvice(result: MaintenanceResult, error: unknown): MaintenanceResult {
+  if (!isLockedForLong(error) || result.error === undefined) return result
+  const advice =
+    'That is more than an hour ago: it probably waits for somebody, and what is due here is not done meanwhile. `pg-partsmith plan --locks` shows who is in the way; end that session, or the other run.'
+  return { ...result, error: `${result.error} ${advice}` }
 }
 
 /** Whether rows may be taken away: by the flag, or because the configuration says so of the table. */

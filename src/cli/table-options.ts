@@ -72,7 +72,8 @@ export const runOptions: readonly OptionSpec[] = [
   },
   {
     flags: '--ok-if-locked',
-    description: 'Exits with 0 where another maintainer holds the lock of a table.',
+    description:
+      'Exits with 0 where another maintainer holds the lock of a table and has been at work for less than an hour.',
   },
   {
     flags: '--quiet',

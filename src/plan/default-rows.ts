@@ -86,7 +86,7 @@ export function whyRowsCannotMove(
       relation: fallback.name,
       range,
       message: `${name} holds ${rowsInDefault} rows from ${range.from} to ${range.to}, more than the ${config.maxRowsFromDefault} that one short transaction may move, ${so}.`,
-      next: `Raise maxRowsFromDefault if writers may wait longer${besides}. Or move the rows out of DEFAULT by hand.`,
+      next: `Raise maxRowsFromDefault of the table if writers may wait longer${besides}. Or move the rows out of DEFAULT by hand.`,
     })
   }
   if (isTooLong) {

@@ -40,11 +40,14 @@ export function describeLimit(input: Limited): string {
   return `the ${longestWaitMs(input)} ms that they may wait (${why ?? 'lockTimeoutMs'})`
 }
 
+/** It stands in another place of a configuration file than the options of a table. */
+const ours = 'lockTimeoutMs (under runtime in a configuration file)'
+
 /** What to raise for a wait of this length: `raise lockTimeoutMs`, which alone does not do above `deadlock_timeout`. */
 export function raiseLimit({ lockTimeoutMs = Infinity, tree }: Limited, neededMs: number): string {
   const { deadlockTimeoutMs } = tree.server
-  if (neededMs <= mostMsBelow(deadlockTimeoutMs)) return 'raise lockTimeoutMs'
-  const settings = neededMs <= lockTimeoutMs ? '' : 'lockTimeoutMs and '
+  if (neededMs <= mostMsBelow(deadlockTimeoutMs)) return `raise ${ours}`
+  const settings = neededMs <= lockTimeoutMs ? '' : `${ours} and `
   return `raise ${settings}deadlock_timeout (${secondsText(deadlockTimeoutMs)} here, and lockTimeoutMs stays below it)`
 }
 

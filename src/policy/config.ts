@@ -5,7 +5,7 @@ import { type TableName, formatTableName } from '../model/table-name.ts'
 import { timeZoneNames } from '../model/time-zone.ts'
 import type { Hazard } from './hazard.ts'
 import type { DetachMode, PartitionStrategy, TablePartitionOptions } from './options.ts'
-import { formatPath, problemsOf } from './problem.ts'
+import { problemsOf, sayProblems } from './problem.ts'
 import { optionDefaults, tableSchema } from './schema.ts'
 
 /** Which partitions are made before they are needed. */
@@ -139,16 +139,8 @@ function usualSpelling(timeZone: string): string {
 }
 
 function notUsable(options: unknown, problems: readonly ConfigProblem[]): InvalidPartitionConfigError {
-  const lines = problems.map(({ path, message }) =>
-    path.length === 0 ? message : `${formatPath(path)}: ${message}`,
-  )
-  const of = nameIn(options)
-  const message =
-    lines.length === 1
-      ? `The configuration${of} cannot be used. ${lines[0] ?? ''}`
-      : [`The configuration${of} has ${lines.length} problems:`, ...lines.map((line) => `  ${line}`)].join(
-          '\n',
-        )
+  const what = `The configuration${nameIn(options)}`
+  const message = sayProblems(problems, { single: `${what} cannot be used.`, several: `${what} has` })
   return new InvalidPartitionConfigError(message, { problems })
 }
 

@@ -51,6 +51,19 @@ export function expected(what: string, value: unknown): string {
     : `Expected ${what}, got ${describeValue(value)}.`
 }
 
+/** The sentence for one problem after `single`, or a line for each of several after `several`. */
+export function sayProblems(
+  problems: readonly ConfigProblem[],
+  { single, several }: { readonly single: string; readonly several: string },
+): string {
+  const lines = problems.map(({ path, message }) =>
+    path.length === 0 ? message : `${formatPath(path)}: ${message}`,
+  )
+  return lines.length === 1
+    ? `${single} ${lines.join('')}`
+    : [`${several} ${lines.length} problems:`, ...lines.map((line) => `  ${line}`)].join('\n')
+}
+
 /** Words that other tools and languages have for our options. */
 const otherWords: Readonly<Record<string, string>> = {
   column: 'partitionColumn',

@@ -2,7 +2,13 @@ import * as z from 'zod'
 import { PartitionGranularity } from '../model/calendar.ts'
 import { validateMarkerPrefix } from '../model/marker.ts'
 import { hazards } from './hazard.ts'
-import type { DetachMode, HookPhase, PartsmithConfig, TablePartitionOptions } from './options.ts'
+import type {
+  DetachMode,
+  HookPhase,
+  PartsmithConfig,
+  RuntimeOptions,
+  TablePartitionOptions,
+} from './options.ts'
 import { expected, kindOf } from './problem.ts'
 import {
   duration,
@@ -59,7 +65,7 @@ export const hookPhases: readonly HookPhase[] = [
 ]
 
 /** The largest value of PostgreSQL's integer settings, and of a timer in Node. */
-const LARGEST_INT32 = 2_147_483_647
+export const LARGEST_INT32 = 2_147_483_647
 
 const detachModes = ['auto', 'concurrent', 'blocking'] as const satisfies readonly DetachMode[]
 
@@ -180,7 +186,7 @@ const connection = strict('an object such as { url: "postgres://.." }', {
     }),
 })
 
-const runtime = strict('an object of run-time settings', {
+const runtime = {
   markerPrefix: text('a short text')
     .refine((prefix) => validateMarkerPrefix(prefix) === undefined, {
       error: ({ input }) => validateMarkerPrefix(String(input)) ?? '',
@@ -213,13 +219,13 @@ const runtime = strict('an object of run-time settings', {
   giveUpAfterMs: wholeNumber({ from: 0, to: LARGEST_INT32 }).optional().meta({
     default: optionDefaults.giveUpAfterMs,
     description:
-      'How long a run tries again, in all, for locks of one table that are not free, in milliseconds. 0 tries once; the next run tries again in any case. A step that has kept others waiting for `lockTimeoutMs` is tried four times at most.',
+      'How long a run tries again, in all, for locks of one table that are not free, in milliseconds. 0 tries once; the next run tries again in any case. A step that got its locks, and was ended because others had waited behind it for `lockTimeoutMs`, is tried four times at most.',
   }),
   dropAllowUnmanaged: flag().optional().meta({
     default: optionDefaults.dropAllowUnmanaged,
     description: 'Lets a table be dropped that carries no marker. Leave it off.',
   }),
-})
+} as const
 
 const hooks = strict('an object of commands', {
   timeoutSeconds: z
@@ -236,6 +242,12 @@ const hooks = strict('an object of commands', {
     }),
   ...phases,
 })
+
+/** How it is done; `createPartsmith` takes these, too. */
+export const runtimeShape: Readonly<Record<keyof RuntimeOptions, z.ZodType>> = runtime
+
+/** A command for each point of a partition's life. */
+export const commandShape: Readonly<Record<HookPhase, z.ZodType>> = phases
 
 /** A whole configuration file, before `defaults` are merged into its tables. */
 export const documentSchema: z.ZodType<PartsmithConfig> = strict('an object with `tables`', {
@@ -265,7 +277,9 @@ export const documentSchema: z.ZodType<PartsmithConfig> = strict('an object with
     )
     .min(1, { error: 'The list is empty: expected at least one table.' })
     .meta({ description: 'The tables to maintain, each relation once.' }),
-  runtime: runtime.optional().meta({ description: 'How it is done, for all tables.' }),
+  runtime: strict('an object of run-time settings', runtime)
+    .optional()
+    .meta({ description: 'How it is done, for all tables.' }),
   hooks: hooks.optional().meta({
     description:
       'Commands (argument vectors, no shell) that get the event as JSON on standard input. They run only with `--allow-hooks`.',

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 
 import { PartitionError } from '../errors.ts'
+import { checkOptions } from '../policy/call-options.ts'
 import type { HookPhase } from '../policy/options.ts'
 import { hookPhases } from '../policy/schema.ts'
 import type { PartitionEvent, PartitionLifecycleHooks } from './hooks.ts'
@@ -18,6 +19,7 @@ const lastWordsMs = 200
  * (`before*`) or counts as failed (`after*`), with the last lines of its standard error in the message.
  */
 export function commandHooks(vectors: CommandHookVectors): PartitionLifecycleHooks {
+  checkOptions('commandHooks', vectors)
   const hooks: PartitionLifecycleHooks = {}
   for (const phase of hookPhases) {
     const vector = vectors[phase]
@@ -27,10 +29,7 @@ export function commandHooks(vectors: CommandHookVectors): PartitionLifecycleHoo
 }
 
 async function runCommand(vector: readonly string[], event: PartitionEvent): Promise<void> {
-  const [program, ...args] = vector
-  if (program === undefined || program === '') {
-    throw new PartitionError(`The command of ${event.phase} is empty.`, { code: 'invalid-config' })
-  }
+  const [program = '', ...args] = vector
   const child = spawn(program, args, {
     stdio: ['pipe', 'ignore', 'pipe'],
     // A process group of its own, so that what the program started is stopped with it.

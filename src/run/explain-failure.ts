@@ -103,7 +103,7 @@ function refusalError(
       return new PartitionDetachInProgressError(text)
     case 'rows-in-default':
       return new RowsInDefaultError(
-        `${what}: ${message}. Nothing was changed; raise maxRowsFromDefault if writers may wait longer, or move the rows by hand.`,
+        `${what}: ${message}. Nothing was changed; raise maxRowsFromDefault of the table if writers may wait longer, or move the rows by hand.`,
       )
     case 'published':
     case 'foreign':

@@ -17,12 +17,20 @@ export function tableNameIn(config: unknown): TableName {
   return { schema: textIn(config, 'schema') ?? 'public', name: textIn(config, 'tableName') ?? '' }
 }
 
-/** A property can throw when it is read, and this is asked where something has failed already. */
+/** The configuration of a target of a fleet, whatever stands in its place. */
+export function configIn(target: unknown): unknown {
+  return valueIn(target, 'config')
+}
+
 function textIn(config: unknown, key: 'schema' | 'tableName'): string | undefined {
+  const value = valueIn(config, key)
+  return typeof value === 'string' ? value : undefined
+}
+
+/** A property can throw when it is read, and this is asked where something has failed already. */
+function valueIn(holder: unknown, key: string): unknown {
   try {
-    const value: unknown =
-      typeof config === 'object' && config !== null ? Reflect.get(config, key) : undefined
-    return typeof value === 'string' ? value : undefined
+    return typeof holder === 'object' && holder !== null ? Reflect.get(holder, key) : undefined
   } catch {
     return undefined
   }

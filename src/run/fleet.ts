@@ -4,8 +4,9 @@ import { formatTableName } from '../model/table-name.ts'
 import type { EvidenceRequest } from '../plan/evidence.ts'
 import type { TableInspection } from '../plan/inspection.ts'
 import type { MaintenancePlan } from '../plan/plan.ts'
+import { checkOptions } from '../policy/call-options.ts'
 import { TablePartitionConfig } from '../policy/config.ts'
-import { failedBefore, tableNameIn } from './failed-before.ts'
+import { configIn, failedBefore, tableNameIn } from './failed-before.ts'
 import type { FleetAnswer, FleetAnswers, FleetReader, FleetUse } from './fleet-reader.ts'
 import { DefaultRowsCounter, inspected } from './inspector.ts'
 import { inTurns } from './in-turns.ts'
@@ -114,18 +115,16 @@ export class Fleet {
   /** One outcome for each target, in their order, whatever becomes of the others. */
   async run(targets: readonly FleetTarget[], options: FleetOptions): Promise<readonly RunOutcome[]> {
     const { concurrency = defaultConcurrency, onBegin, onEnd, ...its } = options
-    if (!Number.isSafeInteger(concurrency) || concurrency < 1) {
-      throw new InvalidPartitionConfigError(
-        `concurrency is ${String(concurrency)} and must be a whole number from 1 on. Nothing was changed.`,
-      )
-    }
-    const members = membersOf(targets.map(({ config }) => config))
+    const members = membersOf(targets, (target) => {
+      checkOptions('target', target)
+      return target.config
+    })
     const planless = members.flatMap((member, index) =>
       'config' in member && !targets[index]?.plan ? [member.config] : [],
     )
     const { settled, creations } = await this.#settle(planless, its)
     const outcomes = members.map((member, index) =>
-      'error' in member ? failedBefore(targets[index]?.config, member.error) : settled.get(member.config),
+      'error' in member ? failedBefore(configIn(targets[index]), member.error) : settled.get(member.config),
     )
     for (const outcome of outcomes) if (outcome) onEnd?.(outcome)
     await inTurns([...members.entries()], concurrency, async ([index, member]) => {
@@ -175,7 +174,7 @@ export class Fleet {
     options: PlanOptions,
     take: (planned: Planned) => T,
   ): Promise<readonly ({ readonly table: TableName } & (T | { readonly error: unknown }))[]> {
-    const members = membersOf(configs)
+    const members = membersOf(configs, (config) => config)
     const good = members.flatMap((member) => ('config' in member ? [member.config] : []))
     const answers = await this.#read(good, { take }, options)
     return members.map((member, index) => {
@@ -209,12 +208,12 @@ export class Fleet {
 
 type Member = { readonly config: TablePartitionConfig } | { readonly error: unknown }
 
-/** A configuration that does not parse, and a table that comes again, concerns nobody else. */
-function membersOf(configs: readonly ConfigInput[]): readonly Member[] {
+/** A configuration or a target that cannot be used, and a table that comes again, concerns nobody else. */
+function membersOf<T>(inputs: readonly T[], configOf: (input: T) => ConfigInput): readonly Member[] {
   const seen = new Set<string>()
-  return configs.map((input) => {
+  return inputs.map((input) => {
     try {
-      const config = TablePartitionConfig.from(input)
+      const config = TablePartitionConfig.from(configOf(input))
       const table = formatTableName(config.table)
       if (seen.has(table)) {
         throw new InvalidPartitionConfigError(

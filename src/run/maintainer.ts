@@ -1,4 +1,5 @@
-import { failedBefore } from './failed-before.ts'
+import { checkOptions } from '../policy/call-options.ts'
+import { configIn, failedBefore } from './failed-before.ts'
 import type { FleetOptions, FleetTarget } from './fleet.ts'
 import type { MaintenanceResult } from './result.ts'
 import type { ApplyOptions, ConfigInput } from './run-outcome.ts'
@@ -37,7 +38,9 @@ export class PartitionMaintainer {
     try {
       return (await this.#service.runFleet(targets, options)).map(({ result }) => result)
     } catch (error) {
-      return targets.map(({ config }) => failedBefore(config, error).result)
+      // Of what is no list there is no result for each target.
+      if (!Array.isArray(targets)) throw error
+      return targets.map((target) => failedBefore(configIn(target), error).result)
     }
   }
 }
@@ -48,5 +51,10 @@ export async function maintainPartitions(job: {
   readonly config: ConfigInput
   readonly options?: ApplyOptions
 }): Promise<MaintenanceResult> {
-  return job.maintainer.runMaintenanceSafe(job.config, job.options)
+  try {
+    checkOptions('job', job)
+    return await job.maintainer.runMaintenanceSafe(job.config, job.options)
+  } catch (error) {
+    return failedBefore(configIn(job), error).result
+  }
 }

@@ -3,6 +3,7 @@ import type { InstantLike } from '../model/instant.ts'
 import type { TableName } from '../model/table-name.ts'
 import type { TableInspection } from '../plan/inspection.ts'
 import type { MaintenancePlan } from '../plan/plan.ts'
+import { checkOptions } from '../policy/call-options.ts'
 import type { AdoptedTable } from './adoptable.ts'
 import type { ClientSource } from './clients/to-client.ts'
 import { toClient } from './clients/to-client.ts'
@@ -94,6 +95,7 @@ export interface Partsmith {
 
 /** Wires repository, metadata provider, locks and service for one pool. Never closes the pool. */
 export function createPartsmith(options: PartsmithOptions): Partsmith {
+  checkOptions('createPartsmith', options)
   const client = toClient(options.pool)
   const { logger } = options
   const logging = logger && { logger }

@@ -1,11 +1,12 @@
-import { InvalidPartitionConfigError, PartitionNotFoundError } from '../errors.ts'
-import { defaultMarkerPrefix, validateMarkerPrefix } from '../model/marker.ts'
+import { PartitionNotFoundError } from '../errors.ts'
+import { defaultMarkerPrefix } from '../model/marker.ts'
 import type { PartitionTree } from '../model/partition-tree.ts'
 import type { TableName } from '../model/table-name.ts'
 import { formatTableName } from '../model/table-name.ts'
 import type { DefaultRowsAnswer, DefaultRowsQuestion } from '../plan/default-report.ts'
 import type { Evidence, EvidenceRequest } from '../plan/evidence.ts'
 import { needsEvidence, noEvidence } from '../plan/evidence.ts'
+import { checkOptions } from '../policy/call-options.ts'
 import { listPartitionedTables, pinSettings, readChildren } from '../sql/catalog.ts'
 import { toText } from '../sql/sql.ts'
 import { readTrees } from './catalog-reader.ts'
@@ -32,10 +33,9 @@ export class PostgresMetadataProvider implements PartitionMetadataProvider {
   readonly #client: DatabaseClient
 
   constructor(client: ClientSource, options: PostgresMetadataProviderOptions = {}) {
+    checkOptions('metadata', options)
     this.#client = toClient(client)
     this.markerPrefix = options.markerPrefix ?? defaultMarkerPrefix
-    const problem = validateMarkerPrefix(this.markerPrefix)
-    if (problem !== undefined) throw new InvalidPartitionConfigError(problem)
   }
 
   async readTree(table: TableName, options: ReadOptions = {}): Promise<PartitionTree> {

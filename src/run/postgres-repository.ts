@@ -1,6 +1,7 @@
 import { InvalidPartitionConfigError, PartitionAlreadyExistsError } from '../errors.ts'
 import type { WantedLock } from '../plan/blocker.ts'
 import { whyHeld } from '../plan/lock-limit.ts'
+import { checkOptions } from '../policy/call-options.ts'
 import { defaultMarkerPrefix } from '../model/marker.ts'
 import type {
   AttachOperation,
@@ -42,7 +43,7 @@ import { leftUnmarked } from './left-unmarked.ts'
 import { stillExcluded } from './still-excluded.ts'
 import { Patience } from './patience.ts'
 import type { OperationResult, PartitionRepository, RunContext } from './repository.ts'
-import { problemsIn } from './repository-settings.ts'
+import { poolProblem } from './pool-size.ts'
 import { isStopped, onlyLockLost } from './run-aborted.ts'
 import { longestSilenceMs, withConnection } from './session.ts'
 import type { StepsOutcome } from './step-runner.ts'
@@ -80,6 +81,7 @@ export class PostgresPartitionRepository implements PartitionRepository {
   readonly #dropAllowUnmanaged: boolean
 
   constructor(client: ClientSource, options: PostgresPartitionRepositoryOptions = {}) {
+    checkOptions('repository', options)
     this.client = toClient(client)
     this.markerPrefix = options.markerPrefix ?? defaultMarkerPrefix
     this.ddlTimezone = options.ddlTimezone === undefined ? 'UTC' : options.ddlTimezone
@@ -90,8 +92,8 @@ export class PostgresPartitionRepository implements PartitionRepository {
       ...(options.giveUpAfterMs !== undefined && { giveUpAfterMs: options.giveUpAfterMs }),
     }
     this.#dropAllowUnmanaged = options.dropAllowUnmanaged ?? false
-    const problems = problemsIn(this)
-    if (problems.length > 0) throw new InvalidPartitionConfigError(problems.join('\n'))
+    const problem = poolProblem(this.client)
+    if (problem !== undefined) throw new InvalidPartitionConfigError(problem)
   }
 
   async createPartition(operation: CreateOperation, run: RunContext): Promise<OperationResult> {

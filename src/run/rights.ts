@@ -4,6 +4,7 @@ import type { TableName } from '../model/table-name.ts'
 import { formatTableName } from '../model/table-name.ts'
 import type { Grant, OwnedTable, OwnerFacts, ReferrerFacts, RoleFacts, TableRights } from '../plan/grants.ts'
 import { missingGrants } from '../plan/grants.ts'
+import { checkOptions } from '../policy/call-options.ts'
 import { pinSettings } from '../sql/catalog.ts'
 import { grantText, readRights } from '../sql/grants.ts'
 import type { JsonObject } from '../sql/json-column.ts'
@@ -52,8 +53,10 @@ export type GrantWithText = Grant & {
 export async function findMissingGrants(
   client: ClientSource,
   wanted: readonly TableToMaintain[],
-  { role, markerPrefix = defaultMarkerPrefix, signal }: MissingGrantsOptions = {},
+  options: MissingGrantsOptions = {},
 ): Promise<readonly TableGrants[]> {
+  checkOptions('grants', options)
+  const { role, markerPrefix = defaultMarkerPrefix, signal } = options
   const names = wanted.map(({ table }) => table)
   const rows = await ask(client, signal, [
     names.map(({ schema }) => schema),

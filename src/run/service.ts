@@ -11,6 +11,7 @@ import type { PlanBlockers } from '../plan/plan-blockers.ts'
 import { blockersOfPlan, lockedTables } from '../plan/plan-blockers.ts'
 import { ensured } from '../plan/ensured.ts'
 import { reattached } from '../plan/reattached.ts'
+import { checkOptions } from '../policy/call-options.ts'
 import { TablePartitionConfig } from '../policy/config.ts'
 import { toBeRead } from '../sql/to-be-read.ts'
 import type { AdoptedTable } from './adoptable.ts'
@@ -63,6 +64,7 @@ export class PartitionLifecycleService {
   readonly #logger: Logger
 
   constructor(parts: PartitionLifecycleServiceParts) {
+    checkOptions('service', parts)
     this.#parts = parts
     this.#logger = parts.logger ?? silentLogger
     this.#planner = new TablePlanner(parts)
@@ -105,12 +107,14 @@ export class PartitionLifecycleService {
    * lock.
    */
   async inspect(config: ConfigInput, options: PlanOptions = {}): Promise<TableInspection> {
+    checkOptions('look', options)
     const planned = await this.#planner.plan(TablePartitionConfig.from(config), options)
     return new DefaultRowsCounter(this.#parts.metadata).complete(inspected(planned), options)
   }
 
   /** Decides what is to be done now. Changes nothing and takes no lock. */
   async plan(config: ConfigInput, options: PlanOptions = {}): Promise<MaintenancePlan> {
+    checkOptions('look', options)
     return (await this.#planner.plan(TablePartitionConfig.from(config), options)).plan
   }
 
@@ -119,11 +123,13 @@ export class PartitionLifecycleService {
     configs: readonly ConfigInput[],
     options: PlanOptions = {},
   ): Promise<readonly FleetInspection[]> {
+    checkOptions('look', options)
     return this.#fleet.inspect(configs, options)
   }
 
   /** As `plan` for many tables, read together; what cannot be read is said of its table alone. */
   async planFleet(configs: readonly ConfigInput[], options: PlanOptions = {}): Promise<readonly FleetPlan[]> {
+    checkOptions('look', options)
     return this.#fleet.plan(configs, options)
   }
 
@@ -133,8 +139,10 @@ export class PartitionLifecycleService {
    */
   async blockersOf(
     plans: readonly MaintenancePlan[],
-    { signal }: Pick<PlanOptions, 'signal'> = {},
+    options: Pick<PlanOptions, 'signal'> = {},
   ): Promise<readonly PlanBlockers[]> {
+    checkOptions('stop', options)
+    const { signal } = options
     const { metadata } = this.#parts
     const seen = await metadata.readLockHolders?.(lockedTables(plans), signal ? { signal } : {})
     const { holders, looker } = seen ?? nobodySeen
@@ -146,6 +154,7 @@ export class PartitionLifecycleService {
    * time, and the markers, are only announced in it, and its first lines keep it from being run.
    */
   async renderSql(config: ConfigInput, plan: MaintenancePlan, options: PlanOptions = {}): Promise<string> {
+    checkOptions('look', options)
     const trusted = TablePartitionConfig.from(config)
     const { server } = await this.#parts.metadata.readTree(trusted.table, options)
     const texts = plan.operations.map((operation) => this.#parts.repo.renderOperation(operation, server))
@@ -173,6 +182,7 @@ export class PartitionLifecycleService {
 
   /** As `maintain`, with the error beside the result in place of throwing it. */
   async run(config: ConfigInput, options: ApplyOptions = {}): Promise<RunOutcome> {
+    checkOptions('run', options)
     return this.#maintain(config, options)
   }
 
@@ -201,11 +211,13 @@ export class PartitionLifecycleService {
     targets: readonly FleetTarget[],
     options: FleetOptions = {},
   ): Promise<readonly RunOutcome[]> {
+    checkOptions('fleet', options)
     return this.#fleet.run(targets, options)
   }
 
   /** As `apply`, with the error beside the result in place of throwing it. */
   async runPlan(config: ConfigInput, plan: MaintenancePlan, options: ApplyOptions = {}): Promise<RunOutcome> {
+    checkOptions('run', options)
     return this.#runs.underLock(config, options, async ({ trusted, record, signal, execute }) => {
       refuseForeignPlan(plan, trusted, this.#planner.calculatorOf(trusted))
       record.planned(plan)
@@ -239,6 +251,7 @@ export class PartitionLifecycleService {
     at: InstantLike,
     options: PlanOptions = {},
   ): Promise<MaintenanceResult> {
+    checkOptions('look', options)
     return outcomeOf(
       await this.#runs.underLock(config, options, async ({ trusted, record, signal, execute }) => {
         const planned = await this.#planner.plan(trusted, { ...options, signal }, { at: Instant.from(at) })
@@ -263,6 +276,7 @@ export class PartitionLifecycleService {
     table: string | TableName,
     options: PlanOptions = {},
   ): Promise<AdoptedTable> {
+    checkOptions('look', options)
     const trusted = TablePartitionConfig.from(config)
     const name = nameOf(table, trusted)
     refuseWithoutGrace(name, trusted)
@@ -297,6 +311,7 @@ export class PartitionLifecycleService {
     table: string | TableName,
     options: PlanOptions = {},
   ): Promise<MaintenanceResult> {
+    checkOptions('look', options)
     return outcomeOf(
       await this.#runs.underLock(config, options, async ({ trusted, record, signal, execute }) => {
         const name = nameOf(table, trusted)

@@ -37,7 +37,9 @@ SELECT pg_catalog.pg_try_advisory_xact_lock(${number(key)})::pg_catalog.text AS 
 export function advisoryLockHolder(key: bigint): Sql {
   return sql`
 SELECT l.pid::pg_catalog.text AS pid, a.application_name AS application_name,
-       pg_catalog.to_char(pg_catalog.timezone('UTC', a.xact_start), 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS since
+       pg_catalog.to_char(pg_catalog.timezone('UTC', a.xact_start), 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS since,
+       pg_catalog.floor(pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) a.xact_start)
+         OPERATOR(pg_catalog.*) 1000)::pg_catalog.int8::pg_catalog.text AS held_for_ms
 FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid OPERATOR(pg_catalog.=) l.pid
 WHERE ${isKey(key)}
   AND l.database OPERATOR(pg_catalog.=) (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database())`

@@ -40,7 +40,7 @@ export function pauseAfter(attempt: number, ladder: RetryLadder, random: number)
  * after the other and at once.
  *
  * Counted with the shortest pauses. A step that gets its locks and is ended by the watch costs as much each time, and
- * that comes no more than `mostTimesEnded` times.
+ * that comes no more than `mostTimesEnded` times for each step.
  */
 export function worstCase(
   budget: LockBudget,

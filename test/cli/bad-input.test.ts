@@ -64,11 +64,21 @@ describeCli('bad input', (major, cli) => {
     for (const command of commands) {
       const { code, stdout, stderr } = await cli([command], { cwd })
       expect(stderr).toBe(
-        'pg-partsmith: app.a, app.b: Cannot connect to postgres://user@127.0.0.1:1/db: nothing listens there. Check host and port, and that the server runs and accepts TCP connections. (From connection.url in partsmith.config.json.)\n',
+        'pg-partsmith: app.a and app.b: Cannot connect to postgres://user@127.0.0.1:1/db: nothing listens there. Check host and port, and that the server runs and accepts TCP connections. (From connection.url in partsmith.config.json.)\n',
       )
       expect(stdout).not.toContain('secret-word')
       expect(code).toBe(5)
     }
+  })
+
+  it('names three of many tables before what concerns them all, and counts the rest', async () => {
+    const names = Array.from({ length: 17 }, (_, index) => `t${index + 1}`)
+    const cwd = directoryWith(
+      { url: 'postgres://user@127.0.0.1:1/db' },
+      { tables: names.map((name) => monthly(name)) },
+    )
+    const { stderr } = await cli(['maintain'], { cwd })
+    expect(stderr).toMatch(/^pg-partsmith: app\.t1, app\.t2, app\.t3 and 14 more: Cannot connect to /)
   })
 
   it('is 4 for a table that is not configured, with the near one', async () => {
@@ -205,6 +215,25 @@ describeCli('bad input', (major, cli) => {
       'current-partition-missing No partition of app.events takes rows of the present moment',
     )
     expect(fine.code).toBe(0)
+  })
+
+  it('is told once by validate where it is the same of many tables that are as configured', async () => {
+    const database = await createDatabase(major)
+    const names = ['a', 'b', 'c', 'd', 'e']
+    for (const name of names) await makeMonthly(database, { name })
+    const weekly = monthly('e', { granularity: 'week' })
+    const tables = [...names.slice(0, 4).map((name) => monthly(name)), weekly]
+    const cwd = directoryWith(database, { tables })
+    const { stdout, code } = await cli(['validate'], { cwd })
+    const text = unwrapped(stdout)
+    expect(text).toContain('As configured: 4 tables: app.a, app.b, app.c and 1 more.')
+    // Once of the four, and once of the one that is not as wanted.
+    expect(text.match(/current-partition-missing/g)).toHaveLength(2)
+    expect(text).toContain('The same is true of app.b, app.c and app.d.')
+    expect(text).toContain('calendar-fits-nothing')
+    expect(code).toBe(3)
+    const verbose = await cli(['validate', '--verbose'], { cwd })
+    expect(verbose.stdout.match(/ok {2}3 partitions/g)).toHaveLength(4)
   })
 
   it('is the same for validate as for plan: every warning is shown, and the exit code is the same', async () => {

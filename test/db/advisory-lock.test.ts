@@ -46,6 +46,9 @@ describeEachServer('PostgresAdvisoryLockManager', (major) => {
     const pid = await onlyHolder()
     const attempt = locks.acquireLock(table)
     await expect(attempt).rejects.toBeInstanceOf(LockAcquisitionError)
+    await database.sql('SELECT pg_sleep(0.05)')
+    const later = locks.acquireLock(table)
+    await expect(later).rejects.toSatisfy(({ heldForMs }) => heldForMs >= 50 && heldForMs < 60_000)
     await expect(attempt).rejects.toThrow(
       new RegExp(
         `^app\\.events: another maintainer holds .*process ${pid}, application "nightly .*at work since \\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\dZ\\)`,

@@ -133,9 +133,10 @@ describe('a program as a hook', () => {
     )
   })
 
-  it('that is empty refuses with a sentence', async () => {
-    const result = await maintain({ beforeCreate: [] })
-    expect(result.issues[0]?.message).toContain('The command of beforeCreate is empty')
+  it('that is empty, or of a phase that there is not, is refused with a sentence', () => {
+    expect(() => commandHooks({ beforeCreate: [] })).toThrow('beforeCreate: There is no program')
+    const typo = Object({ beforeDropp: ['archive'] })
+    expect(() => commandHooks(typo)).toThrow('did you mean "beforeDrop"?')
   })
 
   it('that ended is not waited for because of what it left in the background', async () => {

@@ -205,7 +205,9 @@ describeEachServer('a fleet', (major) => {
   it('refuses a concurrency that is none, and the safe form says so in every result', async () => {
     const { service, maintainer } = createPartsmith({ pool: database.pool })
     for (const concurrency of [0, 1.5, Number.NaN]) {
-      await expect(service.runFleet(targets(2), { concurrency })).rejects.toThrow('whole number from 1 on')
+      await expect(service.runFleet(targets(2), { concurrency })).rejects.toThrow(
+        'whole number of at least 1',
+      )
     }
     expect(await maintainer.maintainFleet(targets(2), { concurrency: 0 })).toMatchObject([
       { success: false, errorCode: 'invalid-config' },

@@ -51,9 +51,14 @@ export async function interruptibleRun(
 export function serviceOn({
   client,
   interrupted,
-  ...limits
+  lockTimeoutMs,
+  statementTimeoutMs,
 }: Pick<RunPlace, 'client' | 'interrupted' | 'statementTimeoutMs'> &
   Pick<ScenarioRun, 'lockTimeoutMs'>): PartitionLifecycleService {
+  const limits = {
+    ...(lockTimeoutMs !== undefined && { lockTimeoutMs }),
+    ...(statementTimeoutMs !== undefined && { statementTimeoutMs }),
+  }
   return new PartitionLifecycleService({
     repo: new PostgresPartitionRepository(interrupted, limits),
     metadata: new PostgresMetadataProvider(client),

@@ -1,10 +1,12 @@
-import type { Finding, FindingCode, TableInspection } from '../../index.ts'
+import type { Finding, FindingCode, TableInspection, TableName } from '../../index.ts'
 import type { CommandIo } from '../command-io.ts'
 import type { CommandSpec } from '../command-spec.ts'
 import { eachTable } from '../each-table.ts'
 import { type ExitCode, needsWriting, worstOf } from '../exit-code.ts'
+import { mostApart, tellTogether } from '../render/fleet-run.ts'
 import { renderFindings } from '../render/findings.ts'
 import { counted } from '../render/quantities.ts'
+import type { Page } from '../render/style.ts'
 import { tableHeader } from '../render/table-header.ts'
 import type { CommandReport, TableReport } from '../report.ts'
 import { type TableOptions, tableOptions, tableOptionsOf } from '../table-options.ts'
@@ -15,6 +17,7 @@ export async function validateTables(workspace: Workspace): Promise<CommandRepor
   const { io, partsmith } = workspace
   let withoutCurrent = 0
   let onlyRead = 0
+  const calm = new Map<TableReport['fields'], CalmTable>()
   const tables = await eachTable(workspace, 'checking', async (table): Promise<TableReport> => {
     const { config } = table
     const inspection = await partsmith.inspect(config, { signal: io.signal })
@@ -25,6 +28,8 @@ export async function validateTables(workspace: Workspace): Promise<CommandRepor
     const readOnly = inspection.findings.some(({ code }) => code === 'server-only-reads')
     if (readOnly && wrong.length === 0) onlyRead += 1
     const isFine = wrong.length === 0 && !readOnly
+    const fields = { valid: isFine, findings: [...wrong, ...good] satisfies readonly Finding[] }
+    if (isFine) calm.set(fields, { table: config.table, findings: good })
     return {
       table: config.table,
       exitCode: worstOf([wrong.length > 0 ? 3 : 0, readOnly ? 5 : 0]),
@@ -35,13 +40,20 @@ export async function validateTables(workspace: Workspace): Promise<CommandRepor
           : ['', ...renderFindings(wrong, page)]),
         ...(good.length > 0 ? [...(isFine ? [''] : []), ...renderFindings(good, page)] : []),
       ],
-      fields: { valid: isFine, findings: [...wrong, ...good] satisfies readonly Finding[] },
+      fields,
       observed: { table: config.table, up: true, inspection },
     }
   })
   return {
     command: 'validate',
     tables,
+    ...(calm.size > mostApart &&
+      !workspace.verbose && {
+        sections: (page: Page) => [
+          ...tables.filter(({ fields }) => !calm.has(fields)).map((table) => table.lines(page)),
+          tellTogether([...calm.values()], { said: 'As configured:', page }),
+        ],
+      }),
     closing: closingOf({
       all: tables.length,
       bad: tables.filter(({ exitCode }) => exitCode !== 0).length - onlyRead,
@@ -49,6 +61,11 @@ export async function validateTables(workspace: Workspace): Promise<CommandRepor
       withoutCurrent,
     }),
   }
+}
+
+interface CalmTable {
+  readonly table: TableName
+  readonly findings: readonly Finding[]
 }
 
 interface Checked {

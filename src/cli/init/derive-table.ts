@@ -56,7 +56,7 @@ export function deriveTable(tree: PartitionTree, { hostZone }: { readonly hostZo
     return {
       kind: 'left-out',
       table,
-      reason: `it has no partition with a range yet, so it cannot be seen how long one is; add it by hand with its granularity (column ${column.name})`,
+      reason: `${whyNoSpans(tree)}, so it cannot be seen how long one is; add it by hand with its granularity (column ${column.name})`,
     }
   }
   const instants = column.type === 'timestamp with time zone'
@@ -92,6 +92,12 @@ export function deriveTable(tree: PartitionTree, { hostZone }: { readonly hostZo
           ]),
     ],
   }
+}
+
+function whyNoSpans({ partitions }: PartitionTree): string {
+  return partitions.some(({ boundText }) => edgesOf(boundText) !== undefined)
+    ? 'its partitions are open-ended (MINVALUE or MAXVALUE)'
+    : 'it has no partition with a range yet'
 }
 
 function describeOthers(others: readonly string[]): string {

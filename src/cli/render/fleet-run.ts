@@ -1,4 +1,4 @@
-import { formatTableName } from '../../index.ts'
+import { type Finding, formatTableName, type TableName } from '../../index.ts'
 import type { RunTableReport } from '../run-report.ts'
 import { wrap } from './columns.ts'
 import { renderFindings } from './findings.ts'
@@ -8,7 +8,7 @@ import { counted } from './quantities.ts'
 import type { Page } from './style.ts'
 
 /** So many tables with nothing to do are told one by one. */
-const mostApart = 3
+export const mostApart = 3
 
 /**
  * What a run did to each table; those with nothing to do are told together where they are many.
@@ -33,12 +33,26 @@ function isCalm({ exitCode, error, result }: RunTableReport): boolean {
 }
 
 function together(calm: readonly RunTableReport[], page: Page): readonly string[] {
+  return tellTogether(
+    calm.map(({ table, result }) => ({ table, findings: result.findings })),
+    { said: 'Nothing to do in', page },
+  )
+}
+
+/** Many tables of which the same is said, in one sentence, and what is good to know of them, each once. */
+export function tellTogether(
+  tables: readonly { readonly table: TableName; readonly findings: readonly Finding[] }[],
+  { said, page }: { readonly said: string; readonly page: Page },
+): readonly string[] {
   const names = listed(
-    calm.map(({ table }) => formatTableName(table)),
+    tables.map(({ table }) => formatTableName(table)),
     mostApart,
   )
-  const findings = calm.flatMap(({ result }) => result.findings)
-  const text = `Nothing to do in ${counted(calm.length, 'table')}: ${names}.`
+  // What is said of the table itself names no other, and is told together all the same.
+  const findings = tables.flatMap(({ table, findings: its }) =>
+    its.map((each) => ({ relation: table, ...each })),
+  )
+  const text = `${said} ${counted(tables.length, 'table')}: ${names}.`
   return [
     ...wrap(printable(text), { first: '', columns: page.columns }),
     ...(findings.length > 0 ? ['', ...renderFindings(findings, page)] : []),

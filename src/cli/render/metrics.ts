@@ -22,6 +22,8 @@ export interface TableObservation {
   readonly plan?: MaintenancePlan | undefined
   readonly inspection?: TableInspection | undefined
   readonly result?: MaintenanceResult | undefined
+  /** Whether another run held the lock of the table. */
+  readonly locked?: boolean | undefined
 }
 
 export interface MetricsInput {
@@ -135,6 +137,11 @@ export function renderMetrics({ command, timestamp, exitCode, tables, database }
       'issues',
       'Operations that failed or were refused in this run, and what else went wrong.',
       perTable(tables, ({ result }) => result && issuesOf(result)),
+    ],
+    [
+      'locked',
+      'Whether another run held the lock of the table, so that nothing was done to it (1), or not (0).',
+      perTable(tables, ({ result, locked }) => result && Number(locked ?? false)),
     ],
     [
       'gave_way',

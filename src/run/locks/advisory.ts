@@ -7,6 +7,8 @@ import {
 } from '../../errors.ts'
 import type { TableName } from '../../model/table-name.ts'
 import { formatTableName } from '../../model/table-name.ts'
+import { checkOptions } from '../../policy/call-options.ts'
+import { optionDefaults } from '../../policy/schema.ts'
 import {
   advisoryLockHolder,
   advisoryLockKey,
@@ -29,7 +31,6 @@ import { beginPooled, openSession, timeoutAdvice } from '../session-limits.ts'
 import { describeError, isConnectionFailure, sqlStateOf } from '../sql-state.ts'
 import { within } from '../within.ts'
 import { acquireInProcess, isLockedInProcess } from './in-process.ts'
-import { checkLockPrefix } from './lock-prefix.ts'
 
 export interface AdvisoryLockOptions {
   /** Part of the key: maintainers exclude each other only with the same prefix. Default `pg-partsmith`. */
@@ -58,8 +59,9 @@ export class PostgresAdvisoryLockManager implements LockManager {
   readonly #logger: Logger
 
   constructor(client: ClientSource, options: AdvisoryLockOptions = {}) {
+    checkOptions('advisoryLock', options)
     this.client = toClient(client)
-    this.#prefix = checkLockPrefix(options.prefix)
+    this.#prefix = options.prefix ?? optionDefaults.lockPrefix
     this.#logger = options.logger ?? silentLogger
     const { concurrentSessions, maxConnections } = this.client.capabilities
     if (concurrentSessions && maxConnections === 1) {
@@ -182,9 +184,11 @@ class AdvisoryLease implements LockLease {
 
   async refusal(): Promise<LockAcquisitionError> {
     const { rows } = await ask(this.#connection, advisoryLockHolder(this.#lockKey))
+    const heldForMs = rows[0]?.['held_for_ms']
     return new LockAcquisitionError(
       `${this.#name}: another maintainer holds the ${this.key}${describeHolder(rows[0])}. ` +
         'Nothing was done; run again when it has finished.',
+      { heldForMs: typeof heldForMs === 'string' ? Number(heldForMs) : undefined },
     )
   }
 

@@ -1,20 +1,16 @@
 import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
-import {
-  ConnectionFailedError,
-  InvalidPartitionConfigError,
-  LockAcquisitionError,
-  PartitionError,
-} from '../../errors.ts'
+import { ConnectionFailedError, LockAcquisitionError, PartitionError } from '../../errors.ts'
 import type { TableName } from '../../model/table-name.ts'
 import { formatTableName } from '../../model/table-name.ts'
+import { checkOptions } from '../../policy/call-options.ts'
+import { optionDefaults } from '../../policy/schema.ts'
 import type { LockLease, LockManager } from '../lock.ts'
 import type { Logger } from '../logger.ts'
 import { silentLogger } from '../logger.ts'
 import { throwIfAborted, untilAborted } from '../run-aborted.ts'
 import { describeError } from '../sql-state.ts'
 import { within } from '../within.ts'
-import { checkLockPrefix } from './lock-prefix.ts'
 import type { RedisLike, RedisSend } from './redis-client.ts'
 import { toRedisSend } from './redis-client.ts'
 import { moment, RedisLease } from './redis-lease.ts'
@@ -29,8 +25,6 @@ export interface RedisLockOptions {
   readonly logger?: Logger
 }
 
-const shortestTtlMs = 3_000
-const longestTtlMs = 86_400_000
 const answerMs = 10_000
 const undoMs = 2_000
 
@@ -48,9 +42,10 @@ export class RedisDistributedLockManager implements LockManager {
   readonly #logger: Logger
 
   constructor(redis: RedisLike, options: RedisLockOptions = {}) {
+    checkOptions('redisLock', options)
     this.#send = toRedisSend(redis)
-    this.#prefix = checkLockPrefix(options.prefix)
-    this.#ttlMs = checkTtl(options.ttlMs ?? 300_000)
+    this.#prefix = options.prefix ?? optionDefaults.lockPrefix
+    this.#ttlMs = options.ttlMs ?? 300_000
     this.#logger = options.logger ?? silentLogger
   }
 
@@ -138,14 +133,6 @@ export class RedisDistributedLockManager implements LockManager {
   #stemOf(table: TableName): string {
     return `{${this.#prefix}:${formatTableName(table)}}`
   }
-}
-
-function checkTtl(ttlMs: number): number {
-  if (Number.isSafeInteger(ttlMs) && ttlMs >= shortestTtlMs && ttlMs <= longestTtlMs) return ttlMs
-  throw new InvalidPartitionConfigError(
-    `ttlMs must be a whole number of milliseconds from ${shortestTtlMs}, so that a lock can be renewed before it ` +
-      `ends, to ${longestTtlMs}, a day; it is ${String(ttlMs)}.`,
-  )
 }
 
 function refusal(

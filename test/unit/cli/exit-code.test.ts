@@ -20,6 +20,7 @@ import {
 } from '../../../src/index.ts'
 import { resultOf } from '../../support/cli-views.ts'
 
+const heldFor = (heldForMs: number): LockAcquisitionError => new LockAcquisitionError('x', { heldForMs })
 const gate = { okIfLocked: false, gated: false }
 
 describe('exit codes', () => {
@@ -89,7 +90,10 @@ describe('exit codes', () => {
     ).toBe(3)
     const locked = new LockAcquisitionError('x')
     expect(exitCodeOfRun(resultOf({ success: false }), locked, gate)).toBe(6)
-    expect(exitCodeOfRun(resultOf({ success: false }), locked, { ...gate, okIfLocked: true })).toBe(0)
+    const tolerant = { ...gate, okIfLocked: true }
+    expect(exitCodeOfRun(resultOf({ success: false }), locked, tolerant)).toBe(0)
+    expect(exitCodeOfRun(resultOf({ success: false }), heldFor(3_599_999), tolerant)).toBe(0)
+    expect(exitCodeOfRun(resultOf({ success: false }), heldFor(3_600_000), tolerant)).toBe(6)
     expect(exitCodeOfRun(resultOf({ success: false }), new StoppedBySignal('SIGTERM'), gate)).toBe(143)
   })
 })

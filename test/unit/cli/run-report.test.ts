@@ -1,8 +1,16 @@
 import { describe, expect, it } from 'vitest'
-import { closingOfRuns, type RunTableReport, withoutPasswords } from '../../../src/cli/run-report.ts'
-import type { MaintenanceResult } from '../../../src/index.ts'
+import { renderRuns } from '../../../src/cli/render/fleet-run.ts'
+import { styleFor } from '../../../src/cli/render/style.ts'
+import {
+  closingOfRuns,
+  reportRuns,
+  type RunTableReport,
+  withoutPasswords,
+} from '../../../src/cli/run-report.ts'
+import { LockAcquisitionError, type MaintenanceResult, TablePartitionConfig } from '../../../src/index.ts'
 import { resultOf } from '../../support/cli-views.ts'
 
+const page = { columns: 10_000, style: styleFor(false) }
 const table = { schema: 'app', name: 'events' }
 const partition = { schema: 'app', name: 'old' }
 
@@ -28,6 +36,47 @@ const failed = (more: object): MaintenanceResult =>
       { id: 'detach app.old', kind: 'detach', partition, status: 'failed', durationMs: 1, ...more },
     ],
   })
+
+describe('the report about a table that another run is at work on', () => {
+  const config = new TablePartitionConfig({
+    tableName: 'events',
+    partitionColumn: 'at',
+    granularity: 'month',
+  })
+  const request = {
+    allowDestructive: true,
+    continueOnError: false,
+    okIfLocked: true,
+    quiet: true,
+    observe: false,
+  }
+  const message = 'Another maintainer holds it (server process 7, at work since then). Nothing was done.'
+
+  async function reportOf(heldForMs: number | undefined): Promise<RunTableReport | undefined> {
+    const error = new LockAcquisitionError(message, { heldForMs })
+    const result = resultOf({ success: false, error: error.message })
+    const workspace = Object({ hide: (text: string) => text })
+    const tables = [{ config, allowDestructive: false }]
+    return (await reportRuns(workspace, request, { tables, outcomes: [{ result, error }] }))[0]
+  }
+
+  it('is quiet and fine with --ok-if-locked while that has not taken an hour, or for an unknown time', async () => {
+    for (const heldForMs of [undefined, 60_000]) {
+      const report = await reportOf(heldForMs)
+      expect(report).toMatchObject({ exitCode: 0, locked: true, result: { error: message } })
+      expect(renderRuns(report ? [report] : [], page, { quiet: true, all: false })).toEqual([])
+    }
+  })
+
+  it('says after an hour since when, who, and what to do, and the exit code is that of a lock', async () => {
+    const report = await reportOf(86_400_000)
+    expect(report).toMatchObject({ exitCode: 6, observed: { locked: true } })
+    const text = renderRuns(report ? [report] : [], page, { quiet: true, all: false })
+      .flat()
+      .join(' ')
+    expect(text).toMatch(/server process 7, at work since then.*more than an hour.*plan --locks/)
+  })
+})
 
 describe('the sentence that ends a run', () => {
   it('speaks of a detach that may be pending only where it was begun', () => {

@@ -154,6 +154,10 @@ describe('what a table says about its configuration', () => {
       'its key created_at is of type bigint, and this version maintains times',
     )
     expect(why(treeOf(['DEFAULT']))).toMatch(/^it has no partition with a range yet/)
+    const halves = ["FROM (MINVALUE) TO ('2026-11-01')", "FROM ('2026-11-01') TO (MAXVALUE)"]
+    expect(why(treeOf(halves.map((half) => `FOR VALUES ${half}`)))).toMatch(
+      /^its partitions are open-ended \(MINVALUE or MAXVALUE\), so it cannot be seen/,
+    )
     const fiveDays = `FOR VALUES FROM ('2025-01-02 00:00:00+00') TO ('2025-01-07 00:00:00+00')`
     expect(why(treeOf([fiveDays]))).toBe('its partitions fit no hour, day, week, month, quarter or year')
   })

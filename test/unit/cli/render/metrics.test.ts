@@ -42,6 +42,23 @@ pg_partsmith_run_timestamp_seconds{command="plan"} 1773576000.5
 `)
   })
 
+  it('say of each table that was run whether another run held its lock', () => {
+    const text = renderMetrics({
+      command: 'maintain',
+      timestamp: 1,
+      exitCode: 0,
+      tables: [
+        { table: events, up: true, result: resultOf({}), locked: true },
+        { table: { schema: 'app', name: 'b' }, up: true, result: resultOf({}) },
+        { table: { schema: 'app', name: 'c' }, up: false },
+      ],
+    })
+    expect(text.match(/^pg_partsmith_locked.*$/gm)).toEqual([
+      'pg_partsmith_locked{table="app.events"} 1',
+      'pg_partsmith_locked{table="app.b"} 0',
+    ])
+  })
+
   it('have no control character of a name in them, which could rewrite what a terminal shows', () => {
     const odd = { schema: 'app', name: 'a\u001b[2Jb\tc\rd\u009b\u0007' }
     const text = renderMetrics({
