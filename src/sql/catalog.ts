@@ -168,7 +168,8 @@ ORDER BY p.ord`
  * fleet of thousands costs little more than their bounds. `special` lists those about which there is more to say, which
  * `readSpecialPartitions` does; mostly there is none.
  *
- * Parent by parent, so that PostgreSQL looks up what belongs to it, and neither reads all of `pg_class` nor sorts.
+ * Parent by parent, so that PostgreSQL looks up what belongs to it, and neither reads all of `pg_class` nor sorts; but the
+ * comments are read once, because most partitions have none.
  */
 export const readPartitions: string = `
 SELECT w.oid::text AS parent,
@@ -182,9 +183,9 @@ CROSS JOIN LATERAL (
   SELECT c.relnamespace, c.relowner, array_agg(c.oid) AS oids, array_agg(c.relname) AS names,
          array_agg(pg_get_expr(c.relpartbound, 0)) AS bounds,
          array_agg(c.reltuples) AS rows, array_agg(c.relpages) AS pages,
-         array_agg(c.oid) FILTER (WHERE c.relkind <> 'r' OR i.inhdetachpending OR EXISTS (
-           SELECT FROM pg_description d
-           WHERE d.objoid = c.oid AND d.classoid = 'pg_class'::regclass AND d.objsubid = 0)) AS special
+         array_agg(c.oid) FILTER (WHERE c.relkind <> 'r' OR i.inhdetachpending OR c.oid IN (
+           SELECT d.objoid FROM pg_description d
+           WHERE d.classoid = 'pg_class'::regclass AND d.objsubid = 0)) AS special
   FROM pg_inherits i
   JOIN pg_class c ON c.oid = i.inhrelid
   WHERE i.inhparent = w.oid
