@@ -196,7 +196,7 @@ describeEachServer('a run that nobody watches', (major) => {
     const { times } = /gave way, (?<times>\d+) times/.exec(result.issues[0]?.message ?? '')?.groups ?? {}
     expect(Number(times)).toBeGreaterThanOrEqual(4)
     expect(result.issues[0]?.message).toMatch(
-      /\d sessions? waited behind it, for up to \d+ ms, so it gave way, \d+ times\. Nothing was changed; the next run tries again\. It waited for nobody then: it had been at work for \d+ ms and was not done, and others may wait 100 ms \(lockTimeoutMs\)\. More tries \(giveUpAfterMs\) would not help: raise lockTimeoutMs, and deadlock_timeout, below which it stays, if others may wait longer, or do this one by hand in a quiet hour\.$/,
+      /\d sessions? waited behind it, for up to \d+ ms, so it gave way, \d+ times\. Nothing was changed; the next run tries again\. It waited for nobody then: it had been at work for \d+ ms and was not done, and others may wait 100 ms \(lockTimeoutMs\)\. More tries \(giveUpAfterMs\) would not help: raise lockTimeoutMs \(under runtime in a configuration file\), and deadlock_timeout, below which it stays, if others may wait longer, or do this one by hand in a quiet hour\.$/,
     )
     expect(cancels).toBe(0)
   })
