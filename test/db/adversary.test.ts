@@ -73,11 +73,11 @@ describeEachServer('a drop that cannot happen', (major) => {
       CREATE TABLE events (id int REFERENCES accounts, at timestamptz NOT NULL) PARTITION BY RANGE (at);
       CREATE TABLE e1 PARTITION OF events FOR VALUES FROM ('2026-01-01 00:00+00') TO ('2026-02-01 00:00+00');
       ${march} INSERT INTO events VALUES (1, '2026-01-02')`)
-    const partsmith = createPartsmith({ pool: database.pool })
-    const plan = await partsmith.plan(config, { now })
     // There already, it would be foreseen.
-    await database.sql('CREATE VIEW looks AS SELECT * FROM e1')
-    const result = await partsmith.apply(config, plan, { now })
+    const beforeDrop = async (): Promise<void> =>
+      void (await database.sql('CREATE VIEW looks AS SELECT * FROM e1'))
+    const partsmith = createPartsmith({ pool: database.pool, hooks: [{ beforeDrop }] })
+    const result = await partsmith.maintain(config, { now })
     expect(result.operations.map(({ id, status }) => `${id}: ${status}`)).toEqual([
       'detach public.e1: done',
       'drop public.e1: refused',
@@ -180,12 +180,14 @@ describeEachServer('a detached table', (major) => {
     await database.sql(`CREATE TABLE device (id int PRIMARY KEY);
       CREATE TABLE events (id int REFERENCES device, at timestamptz NOT NULL) PARTITION BY RANGE (at);
       CREATE TABLE e1 PARTITION OF events FOR VALUES FROM ('2026-01-01 00:00+00') TO ('2026-02-01 00:00+00'); ${march}`)
-    const partsmith = createPartsmith({ pool: database.pool })
+    const beforeDrop = async (): Promise<void> => void (await database.sql(used))
+    const partsmith = createPartsmith({ pool: database.pool, hooks: [{ beforeDrop }] })
     await partsmith.maintain({ ...config, dropAfter: 'never' }, { now })
-    const plan = await partsmith.plan(config, { now })
-    await database.sql(used)
-    const result = await partsmith.apply(config, plan, { now })
-    expect(result.operations).toMatchObject([{ kind: 'drop', status: 'refused' }])
+    const result = await partsmith.maintain(config, { now })
+    expect(result).toMatchObject({
+      operations: [{ kind: 'drop', status: 'refused' }],
+      issues: [{ code: 'partition-referenced' }],
+    })
     expect(
       await database.sql(`SELECT FROM pg_constraint WHERE conrelid = 'e1'::regclass AND contype = 'f'`),
     ).toHaveLength(1)
