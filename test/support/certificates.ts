@@ -60,8 +60,9 @@ export class CertificateAuthority {
     )
     const signature = sign('sha256', body, this.#key)
     const der = sequence(body, ecdsaWithSha256, node(0x03, Buffer.concat([Buffer.from([0]), signature])))
-    const lines = der.toString('base64').replaceAll(/.{64}/g, '$&\n')
-    return `-----BEGIN CERTIFICATE-----\n${lines}\n-----END CERTIFICATE-----\n`
+    // Without an empty line at the end, which OpenSSL does not take.
+    const lines = der.toString('base64').match(/.{1,64}/g) ?? []
+    return ['-----BEGIN CERTIFICATE-----', ...lines, '-----END CERTIFICATE-----', ''].join('\n')
   }
 }
 
