@@ -13,6 +13,7 @@ import type { HookSubject } from './hook-runner.ts'
 export interface HookScene {
   readonly config: TablePartitionConfig
   readonly input: PlanInput
+  /** Made when a hook is to be told of it. */
   readonly inspection: TableInspection
 }
 

@@ -1,4 +1,5 @@
 import { Instant } from '../model/instant.ts'
+import type { TableInspection } from '../plan/inspection.ts'
 import { inspectTable } from '../plan/inspection.ts'
 import type { Operation } from '../plan/operation.ts'
 import { TablePartitionConfig } from '../policy/config.ts'
@@ -82,14 +83,17 @@ export class LockedRuns {
     const lock = new HeldLease(lease)
     const signal = stop ? AbortSignal.any([stop, lease.signal]) : lease.signal
     const patience = new Patience(repo.budget?.giveUpAfterMs ?? 0)
-    const execute: LockedRun['execute'] = async ({ input, plan }, operations, refuse) =>
-      runOperations(
+    const execute: LockedRun['execute'] = async ({ input, plan }, operations, refuse) => {
+      let inspection: TableInspection | undefined
+      await runOperations(
         { repository: repo, hooks, logger },
         {
           config: input.config,
           input,
           operations,
-          inspection: inspectTable(input, plan),
+          get inspection() {
+            return (inspection ??= inspectTable(input, plan))
+          },
           server: input.tree.server,
           lock,
           signal,
@@ -101,6 +105,7 @@ export class LockedRuns {
         },
         record,
       )
+    }
     try {
       await body({ trusted, record, signal, execute })
     } catch (error) {

@@ -161,7 +161,8 @@ async function guarded(
     )
   }
   const phase = hookPhase('before', operation)
-  if (phase) {
+  // What a hook is told costs a look at every partition.
+  if (phase && !hooks.isEmpty) {
     throwIfAborted(signal, stopped)
     await hooks.before(phase, hookSubject(run, operation, { phase }), signal)
   }
@@ -177,7 +178,7 @@ async function after(
   result: OperationResult,
 ): Promise<void> {
   const phase = hookPhase('after', operation)
-  if (!phase) return
+  if (!phase || hooks.isEmpty) return
   const subject = hookSubject(run, operation, { phase, oid: result.oid })
   for (const message of await hooks.after(phase, subject, run.signal)) {
     record.warning('hook', { message, partition: operation.partition })
