@@ -54,12 +54,15 @@ export async function readTogether(
         )
       : undefined
   const empty = found && 'value' in found ? found.value : undefined
+  const isKnown = ({ defaultRows, maybeEmpty, references }: EvidenceRequest): boolean =>
+    maybeEmpty.length === 0 && !references && (!defaultRows || empty?.has(defaultRows) === true)
   const left = await readLeaving(
     session,
-    requests.flatMap(({ leaving = [] }) => leaving),
+    requests.filter(isKnown).flatMap(({ leaving = [] }) => leaving),
   )
-  return requests.map(({ defaultRows, maybeEmpty, references }) => {
-    if (maybeEmpty.length > 0 || references) return undefined
+  return requests.map((request) => {
+    if (!isKnown(request)) return undefined
+    const { defaultRows } = request
     const nothing = {
       takenNames,
       rowsInDefault: new Map<string, number>(),
@@ -67,7 +70,6 @@ export async function readTogether(
       ...left,
     }
     if (!defaultRows) return nothing
-    if (empty?.has(defaultRows) !== true) return undefined
     return {
       ...nothing,
       rowsInDefault: new Map(defaultRows.ranges.map(({ from }) => [from, 0])),

@@ -1,16 +1,15 @@
 import { withMarker } from '../model/marker.ts'
 import type { TableName } from '../model/table-name.ts'
 import { formatTableName } from '../model/table-name.ts'
+import { commentOn } from './comment-on.ts'
 import type { DdlContext } from './ddl-context.ts'
 import { transaction } from './ddl-context.ts'
 import type { FormerPartition } from './like-a-partition.ts'
 import { likePartitionGuard } from './like-a-partition.ts'
 import { checkDetached, checkParent, lookAgain, readSeen } from './look-again.ts'
-import { hasComment, onlyIf } from './only-if.ts'
 import { takeFirst } from './take-locks.ts'
 import { literal, qualified, sql } from './sql.ts'
 import type { Action, Step } from './statement.ts'
-import { execute } from './statement.ts'
 
 /** What `adoptSteps` marks. */
 export type Adoption = FormerPartition
@@ -49,10 +48,7 @@ export function adoptSteps(
             { kind: 'orphan', detachedAt: (context.now ?? seen.now).toString(), facts },
             context.markerPrefix,
           )
-          return [
-            execute(sql`COMMENT ON TABLE ${qualified(table)} IS ${literal(text)}`),
-            onlyIf(hasComment(oid, text)),
-          ]
+          return commentOn(table, oid, text)
         },
       },
     ]),

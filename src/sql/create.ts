@@ -2,6 +2,7 @@ import { formatBound } from '../model/bound-text.ts'
 import { encodeMarker, withoutMarker } from '../model/marker.ts'
 import { formatTableName } from '../model/table-name.ts'
 import type { AttachOperation, CreateOperation } from '../plan/operation.ts'
+import { commentOn } from './comment-on.ts'
 import type { DdlContext } from './ddl-context.ts'
 import { transaction } from './ddl-context.ts'
 import type { Seen } from './look-again.ts'
@@ -20,7 +21,6 @@ import { checkRace, rangeBound, sameRange } from './same-range.ts'
 import { refuseForeign, withForeignIn } from './foreign-in-default.ts'
 import { moveFromDefault } from './move-from-default.ts'
 import { removeProof } from './prove-range.ts'
-import { hasComment, onlyIf } from './only-if.ts'
 import { takeFirst, takeLocks } from './take-locks.ts'
 import type { Sql } from './sql.ts'
 import { ident, literal, qualified, sql } from './sql.ts'
@@ -121,26 +121,23 @@ function buildStep(operation: CreateOperation, context: DdlContext): Transaction
       ask,
       describe: `ALTER TABLE ${formatTableName(partition)} OWNER TO <the owner of ${formatTableName(parent)}>, if that is another role; COMMENT ON TABLE ${formatTableName(partition)} IS '<marker: built for ${formatTableName(parent)}, not attached yet>'`,
       oid: (row) => readSeen(row).oid ?? undefined,
-      make: (row) => [
-        ...ownerOf(readSeen(row), operation),
-        ...comment(
-          operation,
-          readSeen(row).oid,
-          encodeMarker(
-            {
-              kind: 'building',
-              facts: {
-                oid: readSeen(row).oid ?? '',
-                database: context.database,
-                parentOid: guard.parentOid,
-                parent,
-                bound: formatBound(rangeBound(range)),
-              },
-            },
-            { prefix: context.markerPrefix, userComment: null },
-          ),
-        ),
-      ],
+      make: (row) => {
+        const seen = readSeen(row)
+        if (seen.oid === null)
+          return refuse('not-found', `${formatTableName(partition)} does not exist any more`)
+        const facts = {
+          oid: seen.oid,
+          database: context.database,
+          parentOid: guard.parentOid,
+          parent,
+          bound: formatBound(rangeBound(range)),
+        }
+        const marker = { prefix: context.markerPrefix, userComment: null }
+        return [
+          ...ownerOf(seen, operation),
+          ...commentOn(partition, seen.oid, encodeMarker({ kind: 'building', facts }, marker)),
+        ]
+      },
     },
   ])
 }
@@ -183,9 +180,9 @@ export function attachStep(
       oid: (row) => readSeen(row).oid ?? undefined,
       make: (row) => {
         const seen = readSeen(row)
-        if (seen.attachedTo !== guard.parentOid)
+        if (seen.oid === null || seen.attachedTo !== guard.parentOid)
           return refuse('stale', `${formatTableName(partition)} is another table now`)
-        return comment(operation, seen.oid, withoutMarker(seen.comment, context.markerPrefix))
+        return commentOn(partition, seen.oid, withoutMarker(seen.comment, context.markerPrefix))
       },
     },
   ])
@@ -247,16 +244,5 @@ function zoneOf({ ddlTimezone }: DdlContext): readonly Action[] {
         ? sql`SET LOCAL TimeZone TO DEFAULT`
         : sql`SELECT pg_catalog.set_config('TimeZone', ${literal(ddlTimezone)}, true)`,
     ),
-  ]
-}
-
-function comment(
-  { partition }: CreateOperation | AttachOperation,
-  oid: string | null,
-  text: string | null,
-): readonly Action[] {
-  return [
-    execute(sql`COMMENT ON TABLE ${ident(partition.schema, partition.name)} IS ${literal(text)}`),
-    ...(oid === null ? [] : [onlyIf(hasComment(oid, text))]),
   ]
 }

@@ -6,6 +6,7 @@ import { conflict } from '../plan/lock-conflicts.ts'
 import { describeHolder, isAutovacuum } from '../plan/blocker.ts'
 import type { LockHolder } from '../plan/blocker.ts'
 import { lockHolders, readHolder } from './blockers.ts'
+import { commentOn } from './comment-on.ts'
 import type { DdlContext } from './ddl-context.ts'
 import { transaction } from './ddl-context.ts'
 import { checkAttached, checkParent, lookAgain, markerIn, readSeen, refuse } from './look-again.ts'
@@ -20,7 +21,7 @@ import {
   waitPatiently,
   watchClient,
 } from './settings.ts'
-import { hasComment, isDetached, onlyIf } from './only-if.ts'
+import { isDetached, onlyIf } from './only-if.ts'
 import { takeFirst, takeLocks } from './take-locks.ts'
 import { literal, qualified, sql } from './sql.ts'
 import type { CommandStep, Guard, Step, TransactionStep } from './statement.ts'
@@ -111,7 +112,6 @@ export function finalizeStep(operation: FinalizeOperation, context: DdlContext):
 /** Takes the marker off a partition that stays attached. */
 export function unmarkSteps(operation: UnmarkOperation, context: DdlContext): readonly Step[] {
   const { parent, partition, guard } = operation
-  const own = withoutMarker(guard.comment, context.markerPrefix)
   return [
     transaction(context, `unmark ${formatTableName(partition)}`, [
       ...takeFirst(sql`LOCK TABLE ONLY ${qualified(partition)} IN SHARE UPDATE EXCLUSIVE MODE`),
@@ -128,8 +128,7 @@ export function unmarkSteps(operation: UnmarkOperation, context: DdlContext): re
                 `the comment of ${formatTableName(partition)} is not the one that was planned with`,
               ),
       },
-      execute(sql`COMMENT ON TABLE ${qualified(partition)} IS ${literal(own)}`),
-      onlyIf(hasComment(guard.oid, own)),
+      ...commentOn(partition, guard.oid, withoutMarker(guard.comment, context.markerPrefix)),
     ]),
   ]
 }

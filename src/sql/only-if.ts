@@ -31,11 +31,6 @@ export function isDetached(oid: string): Sql {
   return sql`NOT EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = ${literal(oid)}::oid)`
 }
 
-/** An empty comment is none. */
-export function hasComment(oid: string, text: string | null): Sql {
-  return sql`obj_description(${literal(oid)}::oid, 'pg_class') IS NOT DISTINCT FROM ${literal(text === '' ? null : text)}`
-}
-
 export function hasConstraint(oid: string, name: string): Sql {
   return sql`EXISTS (SELECT FROM pg_constraint k WHERE k.conrelid = ${literal(oid)}::oid AND k.conname = ${literal(name)})`
 }

@@ -2,15 +2,14 @@ import { markerHeads, withMarker } from '../model/marker.ts'
 import type { TableName } from '../model/table-name.ts'
 import { formatTableName } from '../model/table-name.ts'
 import type { DetachOperation, FinalizeOperation } from '../plan/operation.ts'
+import { commentOn } from './comment-on.ts'
 import type { DdlContext } from './ddl-context.ts'
 import { transaction } from './ddl-context.ts'
 import type { Seen } from './look-again.ts'
 import { lookAgain, markerIn, readSeen, refuse } from './look-again.ts'
-import { hasComment, onlyIf } from './only-if.ts'
 import type { Sql } from './sql.ts'
 import { literal, qualified, sql } from './sql.ts'
 import type { Action, Step } from './statement.ts'
-import { execute } from './statement.ts'
 import { takeFirst } from './take-locks.ts'
 
 type Detaching = DetachOperation | FinalizeOperation
@@ -83,8 +82,5 @@ function comment(
     },
     context.markerPrefix,
   )
-  return [
-    execute(sql`COMMENT ON TABLE ${qualified(table)} IS ${literal(text)}`),
-    onlyIf(hasComment(guard.oid, text)),
-  ]
+  return commentOn(table, guard.oid, text)
 }

@@ -1,12 +1,11 @@
-import type { Finding, FindingCode, TableInspection, TableName } from '../../index.ts'
+import type { Finding, FindingCode, TableInspection } from '../../index.ts'
 import type { CommandIo } from '../command-io.ts'
 import type { CommandSpec } from '../command-spec.ts'
 import { eachTable } from '../each-table.ts'
 import { type ExitCode, needsWriting, worstOf } from '../exit-code.ts'
-import { mostApart, tellTogether } from '../render/fleet-run.ts'
+import { renderTables } from '../render/fleet-run.ts'
 import { renderFindings } from '../render/findings.ts'
 import { counted } from '../render/quantities.ts'
-import type { Page } from '../render/style.ts'
 import { tableHeader } from '../render/table-header.ts'
 import type { CommandReport, TableReport } from '../report.ts'
 import { type TableOptions, tableOptions, tableOptionsOf } from '../table-options.ts'
@@ -17,19 +16,16 @@ export async function validateTables(workspace: Workspace): Promise<CommandRepor
   const { io, partsmith } = workspace
   let withoutCurrent = 0
   let onlyRead = 0
-  const calm = new Map<TableReport['fields'], CalmTable>()
   const tables = await eachTable(workspace, 'checking', async (table): Promise<TableReport> => {
     const { config } = table
     const inspection = await partsmith.inspect(config, { signal: io.signal })
     const wrong = inspection.findings.filter(({ severity }) => severity !== 'info')
     const isMissing = inspection.findings.some(({ code }) => code === 'current-partition-missing')
     if (isMissing) withoutCurrent += 1
-    const good = inspection.findings.filter(({ code }) => told.includes(code))
+    const good = goodToKnow(inspection)
     const readOnly = inspection.findings.some(({ code }) => code === 'server-only-reads')
     if (readOnly && wrong.length === 0) onlyRead += 1
     const isFine = wrong.length === 0 && !readOnly
-    const fields = { valid: isFine, findings: [...wrong, ...good] satisfies readonly Finding[] }
-    if (isFine) calm.set(fields, { table: config.table, findings: good })
     return {
       table: config.table,
       exitCode: worstOf([wrong.length > 0 ? 3 : 0, readOnly ? 5 : 0]),
@@ -40,19 +36,19 @@ export async function validateTables(workspace: Workspace): Promise<CommandRepor
           : ['', ...renderFindings(wrong, page)]),
         ...(good.length > 0 ? [...(isFine ? [''] : []), ...renderFindings(good, page)] : []),
       ],
-      fields,
+      fields: { valid: isFine, findings: [...wrong, ...good] satisfies readonly Finding[] },
       observed: { table: config.table, up: true, inspection },
     }
   })
   return {
     command: 'validate',
     tables,
-    ...(calm.size > mostApart &&
-      !workspace.verbose && {
-        sections: (page: Page) => [
-          ...tables.filter(({ fields }) => !calm.has(fields)).map((table) => table.lines(page)),
-          tellTogether([...calm.values()], { said: 'As configured:', page }),
-        ],
+    sections: (page) =>
+      renderTables(tables, page, {
+        findingsOfCalm: ({ exitCode, observed: { inspection } }) =>
+          exitCode === 0 && inspection ? goodToKnow(inspection) : undefined,
+        said: 'As configured:',
+        all: workspace.verbose,
       }),
     closing: closingOf({
       all: tables.length,
@@ -61,11 +57,6 @@ export async function validateTables(workspace: Workspace): Promise<CommandRepor
       withoutCurrent,
     }),
   }
-}
-
-interface CalmTable {
-  readonly table: TableName
-  readonly findings: readonly Finding[]
 }
 
 interface Checked {
@@ -87,6 +78,10 @@ function closingOf({ all, bad, onlyRead, withoutCurrent }: Checked): string {
 
 /** What is good to know for whoever checks a configuration, though nothing is wrong with it. */
 const told: readonly FindingCode[] = ['current-partition-missing', 'lock-timeout-held', 'server-only-reads']
+
+function goodToKnow({ findings }: TableInspection): readonly Finding[] {
+  return findings.filter(({ code }) => told.includes(code))
+}
 
 /** A table that has no partition yet is as configured, and takes no rows. */
 function butInsertsFail(count: number, of: number): string {

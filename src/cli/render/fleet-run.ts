@@ -1,4 +1,5 @@
 import { type Finding, formatTableName, type TableName } from '../../index.ts'
+import type { TableReport } from '../report.ts'
 import type { RunTableReport } from '../run-report.ts'
 import { wrap } from './columns.ts'
 import { renderFindings } from './findings.ts'
@@ -8,7 +9,7 @@ import { counted } from './quantities.ts'
 import type { Page } from './style.ts'
 
 /** So many tables with nothing to do are told one by one. */
-export const mostApart = 3
+const mostApart = 3
 
 /**
  * What a run did to each table; those with nothing to do are told together where they are many.
@@ -20,11 +21,11 @@ export function renderRuns(
   page: Page,
   { quiet, all }: { readonly quiet: boolean; readonly all: boolean },
 ): readonly (readonly string[])[] {
-  const calm = reports.filter(isCalm)
-  const others = reports.filter((report) => !isCalm(report))
-  if (quiet) return others.map((report) => report.lines(page))
-  if (all || calm.length <= mostApart) return reports.map((report) => report.lines(page))
-  return [...others.map((report) => report.lines(page)), together(calm, page)]
+  return renderTables(quiet ? reports.filter((report) => !isCalm(report)) : reports, page, {
+    findingsOfCalm: (report) => (isCalm(report) ? report.result.findings : undefined),
+    said: 'Nothing to do in',
+    all,
+  })
 }
 
 /** Nothing was done, and nobody is needed. */
@@ -32,15 +33,29 @@ function isCalm({ exitCode, error, result }: RunTableReport): boolean {
   return exitCode === 0 && error === undefined && result.operations.length === 0 && result.issues.length === 0
 }
 
-function together(calm: readonly RunTableReport[], page: Page): readonly string[] {
-  return tellTogether(
-    calm.map(({ table, result }) => ({ table, findings: result.findings })),
-    { said: 'Nothing to do in', page },
-  )
+/** The lines of each table; those that are calm are told together behind the others where they are many. */
+export function renderTables<T extends Pick<TableReport, 'table' | 'lines'>>(
+  reports: readonly T[],
+  page: Page,
+  about: {
+    /** What is good to know of a table that is calm; nothing where it is not. */
+    readonly findingsOfCalm: (report: T) => readonly Finding[] | undefined
+    readonly said: string
+    readonly all: boolean
+  },
+): readonly (readonly string[])[] {
+  const calm = reports.flatMap((report) => {
+    const findings = about.findingsOfCalm(report)
+    return findings ? [{ report, table: report.table, findings }] : []
+  })
+  if (about.all || calm.length <= mostApart) return reports.map((report) => report.lines(page))
+  const told = new Set(calm.map(({ report }) => report))
+  const others = reports.filter((report) => !told.has(report))
+  return [...others.map((report) => report.lines(page)), tellTogether(calm, { said: about.said, page })]
 }
 
 /** Many tables of which the same is said, in one sentence, and what is good to know of them, each once. */
-export function tellTogether(
+function tellTogether(
   tables: readonly { readonly table: TableName; readonly findings: readonly Finding[] }[],
   { said, page }: { readonly said: string; readonly page: Page },
 ): readonly string[] {
